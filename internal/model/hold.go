@@ -1,0 +1,90 @@
+package model
+
+import (
+	"fmt"
+	"time"
+)
+
+// Reason is a documented cause of waiting (docs/reference/reasons.md). It is
+// CamelCase, as in Kubernetes conditions.
+type Reason string
+
+// The reasons to hold.
+const (
+	// RevisionUnknown: the StatefulSet controller has not seen the newest
+	// template yet.
+	RevisionUnknown Reason = "RevisionUnknown"
+	// Paused: spec.rollout.paused is true.
+	Paused Reason = "Paused"
+	// PrimaryNotVisible: no server says that it is primary, and one that might
+	// be does not answer.
+	PrimaryNotVisible Reason = "PrimaryNotVisible"
+	// TwoPrimaries: more than one server says that it is primary.
+	TwoPrimaries Reason = "TwoPrimaries"
+	// WaitingForCopies: a node that may hold the newest data is not back yet.
+	WaitingForCopies Reason = "WaitingForCopies"
+	// HistoryUnknown: the copies do not share a history, so none can be called
+	// the newest.
+	HistoryUnknown Reason = "HistoryUnknown"
+	// NodeDown: a node is down, and a second one is never taken down with it.
+	NodeDown Reason = "NodeDown"
+	// NotSynced: a replica has not caught up with its primary.
+	NotSynced Reason = "NotSynced"
+	// NoFreshReplica: no replica that runs the newest revision can take over.
+	NoFreshReplica Reason = "NoFreshReplica"
+	// ClientsLeaving: clients of a node are still connected to it.
+	ClientsLeaving Reason = "ClientsLeaving"
+	// HandoverInProgress: a failover runs on the primary.
+	HandoverInProgress Reason = "HandoverInProgress"
+	// HandoverBackoff: the last handover failed; the next one waits.
+	HandoverBackoff Reason = "HandoverBackoff"
+	// ServicesBusy: Services changed less than a second ago, so clients would
+	// learn of a new primary late.
+	ServicesBusy Reason = "ServicesBusy"
+	// BudgetExhausted: a PodDisruptionBudget refuses the eviction.
+	BudgetExhausted Reason = "BudgetExhausted"
+	// EvictionRefused: the API server refuses the eviction for another cause.
+	EvictionRefused Reason = "EvictionRefused"
+	// PodPlacement: a pod is not there yet, or does not start.
+	PodStarting Reason = "PodStarting"
+)
+
+// Hold says that the engine declines to go on: where, why, and for how long if
+// only time has to pass.
+type Hold struct {
+	Shard  string
+	Reason Reason
+	// Node is the name of the node waited for; empty when no single one is.
+	Node string
+	// Detail is one sentence for the person on call.
+	Detail string
+	// After is when looking again makes sense by time alone; zero when an event
+	// or the usual polling will tell.
+	After time.Duration
+}
+
+// String gives reason, node and detail.
+func (h Hold) String() string {
+	if h.Node == "" {
+		return fmt.Sprintf("%s: %s", h.Reason, h.Detail)
+	}
+	return fmt.Sprintf("%s: %s: %s", h.Reason, h.Node, h.Detail)
+}
+
+// Plan is what the planner answers: at most one Step for each shard, by the
+// shard's name, and the holds.
+type Plan struct {
+	Steps map[string]Step
+	Holds []Hold
+}
+
+// HoldsOf are the holds of one shard, in the order they were found.
+func (p Plan) HoldsOf(shard string) []Hold {
+	var out []Hold
+	for _, h := range p.Holds {
+		if h.Shard == shard {
+			out = append(out, h)
+		}
+	}
+	return out
+}

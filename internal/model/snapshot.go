@@ -1,0 +1,224 @@
+package model
+
+import "time"
+
+// Topology is how the nodes of an instance divide the work.
+type Topology string
+
+// The topologies of an instance.
+const (
+	Standalone  Topology = "Standalone"
+	Replication Topology = "Replication"
+	Sentinel    Topology = "Sentinel"
+	Cluster     Topology = "Cluster"
+)
+
+// Strategy is how stale nodes are brought up to date.
+type Strategy string
+
+const (
+	// StrategyHandover restarts a primary only after its role has moved to a
+	// fresh, synced replica. It is the default.
+	StrategyHandover Strategy = "Handover"
+	// StrategyRollingUpdate leaves the pods to the StatefulSet controller. It
+	// is the users' opt-out: the write outage of each primary comes back.
+	StrategyRollingUpdate Strategy = "RollingUpdate"
+)
+
+// Snapshot is everything that one reconcile knows of one instance. The planner
+// decides from it alone.
+type Snapshot struct {
+	Instance string // namespace/name
+	Topology Topology
+	Policy   Policy
+	Shards   []Shard
+}
+
+// Policy is what the user asked for, with every default filled in.
+type Policy struct {
+	Strategy Strategy
+	// Paused stops the rollout, not the repairs.
+	Paused bool
+	// Nodes is the wished number of nodes in each shard: the primary and its
+	// replicas.
+	Nodes int
+	// MaxLag is the number of bytes by which a synced replica's acknowledged
+	// offset may trail its primary. Offsets that differ by less count as equal.
+	MaxLag int64
+	// ClientDrain bounds how long the clients of a node are waited for before
+	// its pod is restarted.
+	ClientDrain time.Duration
+	// Durable says that a node's data outlive its pod (it has a volume).
+	Durable bool
+}
+
+// Shard is a primary and its replicas. Standalone and Replication have exactly
+// one.
+type Shard struct {
+	Name string
+	// Revision is what a fresh pod carries in its controller-revision-hash. It
+	// is empty until the StatefulSet's controller has seen the newest template.
+	Revision string
+	// Size is the number of pods that the StatefulSet is asked for now.
+	Size int
+	// Nodes holds one entry for each ordinal below Size, and one for each pod
+	// beyond it that still exists, in order of the ordinal.
+	Nodes   []Node
+	Memory  Memory
+	Traffic Traffic
+	Attempt Attempt
+}
+
+// Memory is what cannot be seen when every server is down, and is therefore
+// kept in the resource's status.
+type Memory struct {
+	// Formed is true once the shard has had a primary in service. From then on
+	// there is data to protect.
+	Formed bool
+	// Primary is the name of the last node seen as the only primary.
+	Primary string
+	// History lists the replication ids of the primaries seen so far, newest
+	// first. A copy with an older id is an older copy.
+	History []string
+}
+
+// Traffic is where the Services point, and how long they have been left alone.
+type Traffic struct {
+	// Primary is the address behind the primary Service, empty for none.
+	Primary string
+	// Replicas are the addresses behind the replicas' Service, sorted.
+	Replicas []string
+	// Quiet is the time since any Service or EndpointSlice last changed.
+	// kube-proxy moves Services at most once a second, so a role that moves
+	// just after another change reaches its clients late.
+	Quiet time.Duration
+	// Waited is how long this shard has been waiting for a quiet second.
+	Waited time.Duration
+}
+
+// Attempt is what is remembered of handovers that failed.
+type Attempt struct {
+	// Failures counts the handovers that failed in a row.
+	Failures int
+	// Since is the time since the last one of them.
+	Since time.Duration
+	// Error is what it said.
+	Error string
+}
+
+// PodPhase is what Kubernetes says of a node's pod.
+type PodPhase int
+
+// The phases of a pod that the engine tells apart.
+const (
+	PodAbsent PodPhase = iota
+	PodPending
+	PodRunning
+	PodTerminating
+)
+
+// Role is a server's own answer, never a label, an ordinal or a memory.
+type Role int
+
+// The roles of a server. The zero value is Unknown on purpose.
+const (
+	RoleUnknown Role = iota
+	RolePrimary
+	RoleReplica
+)
+
+// String gives the role as it stands in status and labels.
+func (r Role) String() string {
+	switch r {
+	case RolePrimary:
+		return "primary"
+	case RoleReplica:
+		return "replica"
+	case RoleUnknown:
+		return "unknown"
+	}
+	return "unknown"
+}
+
+// Ref names one pod beyond doubt: a pod that has been replaced has another UID.
+type Ref struct {
+	Name    string
+	UID     string
+	Address string // host:port of its server
+}
+
+// Node is one Valkey server process and its pod.
+type Node struct {
+	Ref
+	Ordinal int
+	Host    string
+	Zone    string
+
+	Phase PodPhase
+	// Ready is the pod's Ready condition.
+	Ready bool
+	// InService is our own condition on the pod: the readiness gate.
+	InService bool
+	// Admitted is true once the pod has ever been in service. A pod that never
+	// was holds no acknowledged write that another node does not hold.
+	Admitted bool
+	// Revision is the pod's controller-revision-hash.
+	Revision string
+	// Dead is positive evidence that no server process runs in this pod: its
+	// container has terminated or never started, or the pod terminates and its
+	// port refuses connections. A server that is merely silent is not dead.
+	Dead bool
+	// Trouble is why the pod does not run, in the words of Kubernetes or of the
+	// server's last lines. Empty when there is none.
+	Trouble string
+	// RoleLabel is the role in the pod's label, which budgets select by.
+	RoleLabel Role
+
+	// Draining is true once clients are being sent away, for DrainingFor.
+	Draining    bool
+	DrainingFor time.Duration
+
+	Server Server
+}
+
+// Server is what the server itself said. The zero value is a silent server.
+type Server struct {
+	// Answered is false when the server did not answer; then nothing else in
+	// here means anything.
+	Answered bool
+	Role     Role
+	RunID    string
+	Version  string
+	Loading  bool
+	Keys     int64
+
+	// ReplID and Offset are the history and the place in it of this copy;
+	// ReplID2 is the history it continued, valid up to Offset2.
+	ReplID  string
+	ReplID2 string
+	Offset  int64
+	Offset2 int64
+
+	// Follows is the address of the primary this replica is told to follow, or
+	// Nobody. Empty for a primary.
+	Follows string
+	LinkUp  bool
+	// LinkDown is how long the link to the primary has been down.
+	LinkDown time.Duration
+	// Syncing is true during a full synchronisation.
+	Syncing bool
+
+	// FailingOver is true while a FAILOVER runs on this primary.
+	FailingOver bool
+	// Acked holds, for a primary, the offsets its online replicas have
+	// acknowledged, by address as it shows them.
+	Acked map[string]int64
+	// Clients counts the connections of users: normal and pubsub clients that
+	// are neither ours nor replicas'.
+	Clients int
+}
+
+// Nobody is the address that every server follows when it boots: nothing
+// listens there. A node that restarted therefore never serves as primary, nor
+// does anybody synchronise from it, until its copy has been compared.
+const Nobody = "127.0.0.1:1"
