@@ -45,7 +45,7 @@ const (
 	BudgetExhausted Reason = "BudgetExhausted"
 	// EvictionRefused: the API server refuses the eviction for another cause.
 	EvictionRefused Reason = "EvictionRefused"
-	// PodPlacement: a pod is not there yet, or does not start.
+	// PodStarting: a pod is not there yet, or has not started.
 	PodStarting Reason = "PodStarting"
 )
 
@@ -88,3 +88,19 @@ func (p Plan) HoldsOf(shard string) []Hold {
 	}
 	return out
 }
+
+// Decision is what one decider says of one shard. The zero value means that it
+// has nothing to do, and the next decider is asked.
+type Decision struct {
+	Step  Step
+	Holds []Hold
+}
+
+// Made says whether there is anything in the decision.
+func (d Decision) Made() bool { return d.Step != nil || len(d.Holds) > 0 }
+
+// Do is the decision to perform a step.
+func Do(s Step) Decision { return Decision{Step: s} }
+
+// Wait is the decision to hold.
+func Wait(h ...Hold) Decision { return Decision{Holds: h} }

@@ -1,0 +1,90 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/topology"
+)
+
+// linkGrace is how long the link of a replica in service may be down before it
+// is taken out of service: a handover or a partial resynchronisation is no
+// reason to tell every budget and Service.
+const linkGrace = 5 * time.Second
+
+// publish makes Kubernetes show what the servers say. With no single primary it
+// changes nothing: clients keep what they have until the truth is known.
+func publish(_ topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
+	primary, ok := shard.Primary()
+	if !ok || primary.Phase == model.PodTerminating {
+		return model.Decision{}
+	}
+	step := model.Publish{Primary: primary.Ref}
+	for _, n := range shard.Nodes {
+		if n.Phase != model.PodRunning {
+			continue
+		}
+		want := model.Publication{Node: n.Ref, Role: n.RoleLabel, InService: inService(policy, primary, n)}
+		want.EndDrain = n.Draining && !drainWanted(policy, shard, n)
+		if want.InService && n.Server.Role != model.RoleUnknown {
+			want.Role = n.Server.Role
+		}
+		if want.InService != n.InService || want.Role != n.RoleLabel || want.EndDrain {
+			step.Nodes = append(step.Nodes, want)
+		}
+		if servesReads(shard, n, want) {
+			step.Replicas = append(step.Replicas, n.Ref)
+		}
+	}
+	if len(step.Replicas) == 0 {
+		step.Replicas = []model.Ref{primary.Ref} // reads go on while no replica serves
+	}
+	slices.SortFunc(step.Replicas, func(a, b model.Ref) int { return strings.Compare(a.Address, b.Address) })
+	if len(step.Nodes) == 0 && shard.Traffic.Primary == primary.Address && slices.Equal(addresses(step.Replicas), shard.Traffic.Replicas) {
+		return model.Decision{}
+	}
+	return model.Do(step)
+}
+
+// inService is the value of a node's readiness gate.
+func inService(policy model.Policy, primary, n model.Node) bool {
+	srv := n.Server
+	switch {
+	case n.Name == primary.Name:
+		return true
+	case !srv.Answered:
+		return n.InService // the pod's own probe tells when it is gone
+	case !n.InService:
+		lag, listed := model.Lag(primary, n)
+		return model.Attached(primary, n) && listed && lag <= policy.MaxLag
+	case srv.Role != model.RoleReplica || srv.Follows == model.Nobody || srv.Loading || srv.Syncing:
+		return false
+	}
+	return srv.LinkUp || srv.LinkDown < linkGrace
+}
+
+// servesReads says whether a node belongs behind the replicas' Service.
+func servesReads(shard model.Shard, n model.Node, want model.Publication) bool {
+	if !want.InService || (n.Draining && !want.EndDrain) {
+		return false
+	}
+	if !n.Server.Answered { // one missed answer is no reason to move Services
+		return n.Ready && slices.Contains(shard.Traffic.Replicas, n.Address)
+	}
+	return n.Server.Role == model.RoleReplica
+}
+
+// drainWanted says whether the drain of a node still has a purpose.
+func drainWanted(policy model.Policy, shard model.Shard, n model.Node) bool {
+	return n.Ordinal >= policy.Nodes || (shard.Stale(n) && !policy.Paused)
+}
+
+func addresses(refs []model.Ref) []string {
+	out := make([]string, 0, len(refs))
+	for _, r := range refs {
+		out = append(out, r.Address)
+	}
+	return out
+}

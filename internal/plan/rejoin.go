@@ -1,0 +1,35 @@
+package plan
+
+import (
+	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/topology"
+)
+
+// rejoin points every replica at the primary: nodes that have just booted,
+// nodes that follow somebody else, nodes chained to the old primary after a
+// handover. By now the shard has exactly one primary, promoted after all copies
+// had been compared, so giving up a replica's own data is right.
+func rejoin(_ topology.Rules, _ model.Policy, shard model.Shard) model.Decision {
+	primary, ok := shard.Primary()
+	if !ok || primary.Phase == model.PodTerminating {
+		return model.Decision{}
+	}
+	for _, n := range shard.Nodes {
+		srv := n.Server
+		if n.Name == primary.Name || !srv.Answered || srv.Role != model.RoleReplica || srv.Loading || srv.Follows == primary.Address {
+			continue
+		}
+		if n.Phase != model.PodRunning {
+			continue
+		}
+		if primary.Server.FailingOver {
+			return hold(shard, model.HandoverInProgress, primary.Name, "a FAILOVER runs on it; nodes are repointed afterwards")
+		}
+		why := "it follows somebody else"
+		if srv.Follows == model.Nobody {
+			why = "it has booted"
+		}
+		return model.Do(model.Follow{Node: n.Ref, Primary: primary.Ref, Why: why})
+	}
+	return model.Decision{}
+}

@@ -1,0 +1,55 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/rollout"
+	"github.com/valkeeper/valkeeper/internal/topology"
+)
+
+// scale brings the number of pods to what the spec wants. Out goes at once. In
+// goes one pod at a time, from the highest ordinal, as a StatefulSet does; a
+// primary among those that leave hands over first.
+func scale(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
+	if policy.Nodes == shard.Size {
+		return model.Decision{}
+	}
+	if policy.Nodes > shard.Size {
+		return model.Do(model.Scale{From: shard.Size, To: policy.Nodes})
+	}
+	primary, ok := shard.Primary()
+	if !ok {
+		return hold(shard, model.PrimaryNotVisible, "", "no single server says that it is primary")
+	}
+	leaving := shard.Nodes[len(shard.Nodes)-1]
+	if leaving.Ordinal >= shard.Size {
+		return hold(shard, model.PodStarting, leaving.Name, "its pod is on its way out")
+	}
+	stay := slices.DeleteFunc(slices.Clone(shard.Nodes), func(n model.Node) bool { return n.Ordinal >= policy.Nodes })
+	for _, n := range stay {
+		if n.Name == primary.Name || model.Synced(primary, n, policy.MaxLag) {
+			continue
+		}
+		if n.Down() && shard.Stale(n) {
+			return model.Decision{} // the rollout may have to restart it first
+		}
+		return hold(shard, model.NotSynced, n.Name, "no pod leaves before it has synced: "+rollout.WhyNotSynced(primary, n))
+	}
+	if primary.Ordinal >= policy.Nodes {
+		return leavingPrimary(rules, policy, shard, stay)
+	}
+	if d := rollout.Drained(policy, shard, leaving); d.Made() && !leaving.Down() {
+		return d
+	}
+	return model.Do(model.Scale{From: shard.Size, To: shard.Size - 1})
+}
+
+// leavingPrimary hands over to a node that stays. While none of those is fresh
+// the rollout goes first: it is asked next.
+func leavingPrimary(rules topology.Rules, policy model.Policy, shard model.Shard, stay []model.Node) model.Decision {
+	if shard.Revision != "" && !slices.ContainsFunc(stay, shard.Fresh) {
+		return model.Decision{}
+	}
+	return rollout.HandOver(rules, policy, shard, stay)
+}

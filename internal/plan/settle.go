@@ -1,0 +1,53 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/topology"
+)
+
+// settle ends a state with two primaries: the one whom the primary Service has
+// served all along stays, the others follow it. Without such a one nothing is
+// decided here: a person has to say which copy counts.
+func settle(_ topology.Rules, _ model.Policy, shard model.Shard) model.Decision {
+	primaries := shard.Primaries()
+	if len(primaries) < 2 {
+		return model.Decision{}
+	}
+	names := make([]string, 0, len(primaries))
+	for _, n := range primaries {
+		names = append(names, n.Name)
+	}
+	two := model.Hold{Shard: shard.Name, Reason: model.TwoPrimaries,
+		Detail: fmt.Sprintf("%s all say that they are primary", strings.Join(names, ", "))}
+	keep, ok := rightful(shard, primaries)
+	if !ok {
+		two.Detail += "; none of them is the one that the primary Service served: run REPLICAOF on the others"
+		return model.Wait(two)
+	}
+	for _, n := range primaries {
+		if n.Name != keep.Name {
+			return model.Decision{Holds: []model.Hold{two}, Step: model.Follow{Node: n.Ref, Primary: keep.Ref,
+				Why: "a second primary; clients are served by " + keep.Name}}
+		}
+	}
+	return model.Wait(two)
+}
+
+// rightful is the primary that the Service points at, or, with none such, the
+// one that carries the newest remembered history.
+func rightful(shard model.Shard, primaries []model.Node) (model.Node, bool) {
+	for _, n := range primaries {
+		if n.Address == shard.Traffic.Primary && n.Phase == model.PodRunning {
+			return n, true
+		}
+	}
+	for _, n := range primaries {
+		if historyRank(shard, n) == 0 && n.Phase == model.PodRunning {
+			return n, true
+		}
+	}
+	return model.Node{}, false
+}

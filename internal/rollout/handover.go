@@ -1,0 +1,131 @@
+package rollout
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/topology"
+)
+
+const (
+	// QuietSecond is how long Services must have been left alone before a role
+	// moves: kube-proxy synchronises at most once a second, plus a margin.
+	QuietSecond = 1050 * time.Millisecond
+	// QuietPatience is how long a quiet second is waited for in a Kubernetes
+	// cluster whose Services never rest.
+	QuietPatience = 15 * time.Second
+	// longestBackoff bounds the wait after failed handovers.
+	longestBackoff = time.Minute
+)
+
+// HandOver decides whether the primary's role can move now, and to which of the
+// candidates: fresh and synced, highest acknowledged offset first.
+func HandOver(rules topology.Rules, policy model.Policy, shard model.Shard, candidates []model.Node) model.Decision {
+	primary, ok := shard.Primary()
+	if !ok {
+		return hold(shard, model.PrimaryNotVisible, "", "no single server says that it is primary")
+	}
+	target, ok := Target(shard, primary, candidates, policy.MaxLag)
+	if !ok {
+		return noTarget(shard, primary, candidates, policy.MaxLag)
+	}
+	if d := othersSynced(shard, primary, target, policy.MaxLag); d.Made() {
+		return d
+	}
+	if holds := rules.HandoverGates(shard, target); len(holds) > 0 {
+		return model.Wait(holds...)
+	}
+	if wait := Backoff(shard.Attempt.Failures) - shard.Attempt.Since; shard.Attempt.Failures > 0 && wait > 0 {
+		return model.Wait(model.Hold{Shard: shard.Name, Reason: model.HandoverBackoff, Node: primary.Name, After: wait,
+			Detail: fmt.Sprintf("%d handovers in a row failed, the last one with: %s", shard.Attempt.Failures, shard.Attempt.Error)})
+	}
+	if wait := QuietSecond - shard.Traffic.Quiet; wait > 0 && shard.Traffic.Waited < QuietPatience {
+		return model.Wait(model.Hold{Shard: shard.Name, Reason: model.ServicesBusy, After: wait,
+			Detail: "Services changed less than a second ago; clients would learn of the new primary late"})
+	}
+	return model.Do(model.Handover{From: primary.Ref, To: target.Ref, Revision: shard.Revision})
+}
+
+// Target chooses who takes over among the candidates that are fresh and synced:
+// offsets within maxLag bytes of the best count as equal, the lowest ordinal
+// wins among equals, so that the choice holds still under writes.
+func Target(shard model.Shard, primary model.Node, candidates []model.Node, maxLag int64) (target model.Node, ok bool) {
+	var able []model.Node
+	for _, n := range candidates {
+		if n.Name != primary.Name && shard.Fresh(n) && !n.Draining && model.Synced(primary, n, maxLag) {
+			able = append(able, n)
+		}
+	}
+	if len(able) == 0 {
+		return model.Node{}, false
+	}
+	// Every synced offset lies within maxLag of the primary's, hence of each
+	// other: all of them are equal in the sense of the rule above.
+	return slices.MinFunc(able, func(a, b model.Node) int { return cmp.Compare(a.Ordinal, b.Ordinal) }), true
+}
+
+// noTarget says of each candidate why it cannot take over.
+func noTarget(shard model.Shard, primary model.Node, candidates []model.Node, maxLag int64) model.Decision {
+	var holds []model.Hold
+	for _, n := range candidates {
+		switch {
+		case n.Name == primary.Name:
+		case !shard.Fresh(n):
+			holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.NoFreshReplica, Node: n.Name,
+				Detail: "it does not run the newest revision"})
+		case !model.Synced(primary, n, maxLag):
+			holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.NotSynced, Node: n.Name,
+				Detail: WhyNotSynced(primary, n)})
+		}
+	}
+	if len(holds) == 0 {
+		return hold(shard, model.NoFreshReplica, primary.Name, "it has no replica to hand over to")
+	}
+	return model.Wait(holds...)
+}
+
+// Backoff is the wait after so many failed handovers in a row: 2 s, doubled
+// each time, a minute at most.
+func Backoff(failures int) time.Duration {
+	wait := time.Second
+	for range failures {
+		wait = min(2*wait, longestBackoff)
+	}
+	return wait
+}
+
+// WhyNotSynced says in one sentence what keeps a replica from being synced.
+func WhyNotSynced(primary, n model.Node) string {
+	srv := n.Server
+	switch {
+	case !srv.Answered:
+		return "its server does not answer"
+	case srv.Loading:
+		return "it is loading its data"
+	case srv.Role != model.RoleReplica:
+		return "it is not a replica"
+	case srv.Follows == model.Nobody:
+		return "it has booted and follows nobody yet"
+	case srv.Follows != primary.Address:
+		return fmt.Sprintf("it follows %s, not the primary %s at %s", srv.Follows, primary.Name, primary.Address)
+	case srv.Syncing:
+		return fmt.Sprintf("its full synchronisation from %s (%s) runs; its own version is %s",
+			primary.Name, primary.Server.Version, srv.Version)
+	case !srv.LinkUp:
+		return fmt.Sprintf("its link to %s (%s) has been down for %s; its own version is %s",
+			primary.Name, primary.Server.Version, srv.LinkDown.Round(time.Second), srv.Version)
+	case srv.ReplID != primary.Server.ReplID:
+		return "its data are of another history than the primary's"
+	}
+	lag, listed := model.Lag(primary, n)
+	if !listed {
+		return "the primary does not list it as online yet"
+	}
+	if n.Down() {
+		return "it has caught up; its pod is about to turn Ready"
+	}
+	return fmt.Sprintf("it is %d bytes behind", lag)
+}

@@ -1,0 +1,162 @@
+package rollout
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/topology"
+)
+
+// Next decides how the rollout of one shard goes on. It is asked last: the
+// shard has one primary, Kubernetes shows it, and every node follows it.
+func Next(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
+	if policy.Strategy != model.StrategyHandover {
+		return model.Decision{} // the StatefulSet controller rolls the pods
+	}
+	if shard.Revision == "" {
+		return hold(shard, model.RevisionUnknown, "", "the StatefulSet controller has not seen the newest template yet")
+	}
+	stale := staleNodes(shard)
+	if len(stale) == 0 {
+		return model.Decision{}
+	}
+	if policy.Paused {
+		return hold(shard, model.Paused, "", fmt.Sprintf(
+			"spec.rollout.paused is true; %d of %d pods run an older revision", len(stale), len(shard.Nodes)))
+	}
+	primary, ok := shard.Primary()
+	if !ok {
+		return hold(shard, model.PrimaryNotVisible, "", "no single server says that it is primary")
+	}
+	if d := whileDown(shard, primary); d.Made() {
+		return d
+	}
+	victim, isPrimary := nextVictim(stale, primary, policy.MaxLag)
+	if isPrimary && !rules.PrimaryRestarts() {
+		return HandOver(rules, policy, shard, shard.Nodes)
+	}
+	if d := othersSynced(shard, primary, victim, policy.MaxLag); d.Made() {
+		return d
+	}
+	return restart(policy, shard, victim, "it runs an older revision")
+}
+
+// staleNodes are the pods that run an older revision, in order of the ordinal.
+func staleNodes(shard model.Shard) []model.Node {
+	var out []model.Node
+	for _, n := range shard.Nodes {
+		if shard.Stale(n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// whileDown holds while any node is down. The one exception is law 2's: the
+// only node that is down may itself be restarted, when it is stale and nothing
+// runs in it that could still come up by itself.
+func whileDown(shard model.Shard, primary model.Node) model.Decision {
+	var down []model.Node
+	for _, n := range shard.Nodes {
+		if n.Down() {
+			down = append(down, n)
+		}
+	}
+	if len(down) == 0 {
+		return model.Decision{}
+	}
+	n := down[0]
+	if len(down) == 1 && n.Name != primary.Name && n.Dead && n.Phase != model.PodTerminating && shard.Stale(n) {
+		return model.Do(model.Restart{Node: n.Ref, Revision: shard.Revision,
+			Why: "it does not run, and its revision is superseded"})
+	}
+	holds := make([]model.Hold, 0, len(down))
+	for _, n := range down {
+		holds = append(holds, downHold(shard, primary, n))
+	}
+	return model.Wait(holds...)
+}
+
+// downHold says what is the matter with a node that is down.
+func downHold(shard model.Shard, primary, n model.Node) model.Hold {
+	h := model.Hold{Shard: shard.Name, Node: n.Name, Reason: model.NodeDown}
+	switch {
+	case n.Trouble != "":
+		h.Detail = n.Trouble
+	case n.Phase == model.PodAbsent || n.Phase == model.PodPending:
+		h.Reason, h.Detail = model.PodStarting, "its pod has not started yet"
+	case n.Phase == model.PodTerminating:
+		h.Reason, h.Detail = model.PodStarting, "its pod is terminating and will be replaced"
+	case !n.Server.Answered:
+		h.Detail = "its server does not answer"
+	case n.Name != primary.Name:
+		h.Reason, h.Detail = model.NotSynced, WhyNotSynced(primary, n)
+	default:
+		h.Detail = "its pod is not Ready"
+	}
+	return h
+}
+
+// nextVictim chooses what to restart next: a replica whose drain has begun,
+// else the stale replica that is furthest behind (offsets within the bound
+// count as equal; then the highest ordinal), else the primary.
+func nextVictim(stale []model.Node, primary model.Node, maxLag int64) (victim model.Node, isPrimary bool) {
+	replicas := slices.DeleteFunc(slices.Clone(stale), func(n model.Node) bool { return n.Name == primary.Name })
+	if len(replicas) == 0 {
+		return primary, true
+	}
+	return slices.MinFunc(replicas, func(a, b model.Node) int {
+		if a.Draining != b.Draining {
+			return trueFirst(a.Draining)
+		}
+		if d := beyond(primary, a, maxLag) - beyond(primary, b, maxLag); d != 0 {
+			return cmp.Compare(0, d)
+		}
+		return cmp.Compare(b.Ordinal, a.Ordinal)
+	}), false
+}
+
+func trueFirst(first bool) int {
+	if first {
+		return -1
+	}
+	return 1
+}
+
+// beyond is by how many bytes a replica lags beyond the bound; 0 within it.
+func beyond(primary, n model.Node, maxLag int64) int64 {
+	lag, listed := model.Lag(primary, n)
+	if !listed {
+		lag = primary.Server.Offset
+	}
+	return max(0, lag-maxLag)
+}
+
+// othersSynced holds until every replica but the victim could take over: no
+// second copy is ever given up before the first one is whole again.
+func othersSynced(shard model.Shard, primary, victim model.Node, maxLag int64) model.Decision {
+	var holds []model.Hold
+	for _, n := range shard.Nodes {
+		if n.Name == primary.Name || n.Name == victim.Name || model.Synced(primary, n, maxLag) {
+			continue
+		}
+		holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.NotSynced, Node: n.Name,
+			Detail: WhyNotSynced(primary, n)})
+	}
+	return model.Wait(holds...)
+}
+
+// restart drains the node, waits for its clients within the bound, and then
+// restarts its pod.
+func restart(policy model.Policy, shard model.Shard, n model.Node, why string) model.Decision {
+	if d := Drained(policy, shard, n); d.Made() {
+		return d
+	}
+	return model.Do(model.Restart{Node: n.Ref, Revision: shard.Revision, Why: why})
+}
+
+func hold(shard model.Shard, reason model.Reason, node, detail string) model.Decision {
+	return model.Wait(model.Hold{Shard: shard.Name, Reason: reason, Node: node, Detail: detail})
+}

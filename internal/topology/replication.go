@@ -1,0 +1,27 @@
+package topology
+
+import (
+	"fmt"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// replication is one primary with replicas that the operator appoints. Its
+// handover is the server's own FAILOVER, of which only one can run at a time
+// and which resynchronises the other replicas partially.
+type replication struct{}
+
+// PrimaryRestarts is false: by its spec a primary has a replica.
+func (replication) PrimaryRestarts() bool { return false }
+
+// HandoverGates holds while a failover runs on the primary, ours or a user's.
+func (replication) HandoverGates(shard model.Shard, _ model.Node) []model.Hold {
+	primary, ok := shard.Primary()
+	if !ok || !primary.Server.FailingOver {
+		return nil
+	}
+	return []model.Hold{{
+		Shard: shard.Name, Reason: model.HandoverInProgress, Node: primary.Name,
+		Detail: fmt.Sprintf("a FAILOVER already runs on %s; it ends or times out by itself", primary.Name),
+	}}
+}
