@@ -1,0 +1,155 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// The types of the conditions.
+const (
+	// ConditionReady: the instance serves writes, and every wished server is in
+	// service.
+	ConditionReady = "Ready"
+	// ConditionProgressing: the operator is at work, or waits for something that
+	// it names.
+	ConditionProgressing = "Progressing"
+	// ConditionRolledOut: every server runs the newest revision.
+	ConditionRolledOut = "RolledOut"
+	// ConditionDegraded: something is wrong that needs time or help.
+	ConditionDegraded = "Degraded"
+)
+
+// HistoryLimit is the number of replication ids kept in status.history.
+const HistoryLimit = 16
+
+// ValkeyStatus is what the operator saw last. It is rebuilt from what is seen,
+// but for formed, lastPrimary, history, lastHandover and handoverFailure: those
+// cannot be seen once every server is down.
+type ValkeyStatus struct {
+	// observedGeneration is the metadata.generation that the rest of the status
+	// speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// conditions are Ready, Progressing, RolledOut and Degraded.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// ready is servers in service of servers wished for, such as "3/3".
+	// +optional
+	Ready string `json:"ready,omitempty"`
+	// primary is the pod whose server says that it is primary; empty for none or
+	// several.
+	// +optional
+	Primary string `json:"primary,omitempty"`
+	// rollout is one line on how far the newest change has come, such as
+	// "2/3 fresh", "Complete" or "Held: NotSynced valkey-1".
+	// +optional
+	Rollout string `json:"rollout,omitempty"`
+	// updateRevision is the revision that a fresh pod runs.
+	// +optional
+	UpdateRevision string `json:"updateRevision,omitempty"`
+	// nodes are the servers, in order of their ordinal.
+	// +optional
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=map
+	// +listMapKey=name
+	Nodes []NodeStatus `json:"nodes,omitempty"`
+	// formed is true once the instance has had a primary in service. From then
+	// on there is data to protect.
+	// +optional
+	Formed bool `json:"formed,omitempty"`
+	// lastPrimary is the pod last seen as the only primary.
+	// +optional
+	LastPrimary string `json:"lastPrimary,omitempty"`
+	// history is the replication ids of the primaries so far, newest first. A
+	// copy of the data with an older id is an older copy.
+	// +optional
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
+	History []string `json:"history,omitempty"`
+	// lastHandover is the newest handover that succeeded.
+	// +optional
+	LastHandover *HandoverStatus `json:"lastHandover,omitempty"`
+	// handoverFailure is set while the newest handover failed; the next one
+	// waits longer each time.
+	// +optional
+	HandoverFailure *HandoverFailure `json:"handoverFailure,omitempty"`
+}
+
+// NodeRole is a server's role by its own answer.
+//
+// +kubebuilder:validation:Enum=primary;replica;unknown
+type NodeRole string
+
+// The roles.
+const (
+	RolePrimary NodeRole = "primary"
+	RoleReplica NodeRole = "replica"
+	RoleUnknown NodeRole = "unknown"
+)
+
+// NodeStatus is one server and its pod.
+type NodeStatus struct {
+	// name of the pod.
+	// +required
+	Name string `json:"name"`
+	// role is what the server itself says, unknown when it does not answer.
+	// +required
+	Role NodeRole `json:"role"`
+	// revision is the pod's controller-revision-hash.
+	// +optional
+	Revision string `json:"revision,omitempty"`
+	// fresh is true when revision is the newest one.
+	// +optional
+	Fresh bool `json:"fresh"`
+	// ready is the pod's Ready condition.
+	// +optional
+	Ready bool `json:"ready"`
+	// synced is true for a primary, and for a replica that could take over now.
+	// +optional
+	Synced bool `json:"synced"`
+	// lagBytes is by how many bytes the replica trails its primary, as the
+	// primary sees it. Absent for a primary, and when it is not known.
+	// +optional
+	LagBytes *int64 `json:"lagBytes,omitempty"`
+	// host is the Kubernetes node that the pod runs on.
+	// +optional
+	Host string `json:"host,omitempty"`
+	// zone of the host (topology.kubernetes.io/zone).
+	// +optional
+	Zone string `json:"zone,omitempty"`
+	// version that the server says it runs.
+	// +optional
+	Version string `json:"version,omitempty"`
+	// message is why the server is not in service, when it is not.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// HandoverStatus is one handover that succeeded.
+type HandoverStatus struct {
+	// from is the pod that was primary.
+	// +required
+	From string `json:"from"`
+	// to is the pod that became primary.
+	// +required
+	To string `json:"to"`
+	// time at which the role had moved.
+	// +required
+	Time metav1.MicroTime `json:"time"`
+	// switchMilliseconds is the time from the moment writes were held back until
+	// the new primary said that it is one.
+	// +optional
+	SwitchMilliseconds *int64 `json:"switchMilliseconds,omitempty"`
+}
+
+// HandoverFailure is handovers that failed in a row.
+type HandoverFailure struct {
+	// time of the newest failure.
+	// +required
+	Time metav1.MicroTime `json:"time"`
+	// count of failures in a row.
+	// +required
+	Count int32 `json:"count"`
+	// message of the newest failure.
+	// +optional
+	Message string `json:"message,omitempty"`
+}

@@ -1,0 +1,167 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Valkey is one instance of Valkey: its servers, how they share the work, and
+// how they are restarted.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=vk,categories=all
+// +kubebuilder:printcolumn:name="Topology",type=string,JSONPath=`.spec.topology`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.ready`
+// +kubebuilder:printcolumn:name="Primary",type=string,JSONPath=`.status.primary`
+// +kubebuilder:printcolumn:name="Rollout",type=string,JSONPath=`.status.rollout`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 40",message="metadata.name may have at most 40 characters, because the names and labels made from it (such as <name>-replicas and the revision of a pod) end at 63: choose a shorter name"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be a DNS label, because Services are named after it: begin with a letter, then lower case letters, digits and '-', and no dots"
+type Valkey struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what is wished for.
+	// +required
+	Spec ValkeySpec `json:"spec"`
+	// status is what was seen last, written by the operator.
+	// +optional
+	Status ValkeyStatus `json:"status,omitzero"`
+}
+
+// ValkeyList is a list of Valkey.
+//
+// +kubebuilder:object:root=true
+type ValkeyList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Valkey `json:"items"`
+}
+
+// Topology is how the servers of an instance share the work.
+//
+// +kubebuilder:validation:Enum=Standalone;Replication;Sentinel;Cluster
+type Topology string
+
+// The topologies.
+const (
+	TopologyStandalone  Topology = "Standalone"
+	TopologyReplication Topology = "Replication"
+	TopologySentinel    Topology = "Sentinel"
+	TopologyCluster     Topology = "Cluster"
+)
+
+// ValkeySpec is what the user wishes for.
+//
+// +kubebuilder:validation:XValidation:rule="!(has(self.image) && has(self.version))",message="set spec.version or spec.image, not both: version picks the operator's image of that version, image names one in full"
+// +kubebuilder:validation:XValidation:rule="self.topology != 'Standalone' || !has(self.replicas) || self.replicas == 0",message="spec.replicas must be 0 or left out with topology Standalone: for replicas use topology Replication"
+// +kubebuilder:validation:XValidation:rule="self.topology != 'Replication' || !has(self.replicas) || self.replicas >= 1",message="spec.replicas must be at least 1 with topology Replication (it does not count the primary): for a single server use topology Standalone"
+// +kubebuilder:validation:XValidation:rule="has(self.storage) == has(oldSelf.storage)",message="spec.storage cannot be added or removed later, because Kubernetes does not let a StatefulSet change its volumes: create another instance and copy the data"
+// +kubebuilder:validation:XValidation:rule="!has(self.persistence) || !has(self.persistence.save) || (has(self.persistence.mode) ? self.persistence.mode == 'RDB' : has(self.storage))",message="spec.persistence.save is only for mode RDB: set spec.persistence.mode to RDB or remove save"
+type ValkeySpec struct {
+	// topology is how the servers share the work. Standalone is one server,
+	// whose restart is an outage. Replication is a primary and its replicas,
+	// whose role is handed over before the primary restarts. Sentinel and
+	// Cluster are not built yet. It cannot be changed later.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.topology cannot be changed: create another instance and copy the data"
+	// +kubebuilder:validation:XValidation:rule="!(self in ['Sentinel', 'Cluster'])",message="topologies Sentinel and Cluster are not built yet: use Standalone or Replication"
+	Topology Topology `json:"topology"`
+
+	// version of Valkey, such as "9.1" or "8.1.4": the tag of an image in the
+	// repository that the operator was started with (--image-repository). 9.1
+	// when neither version nor image is set.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^[0-9]+\.[0-9]+(\.[0-9]+)?(-[a-z0-9][a-z0-9.-]*)?$`
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-7]|8[.]0)([.]|$|-)')",message="spec.version must be 8.1 or newer: handovers are not tested with older servers"
+	Version string `json:"version,omitempty"`
+
+	// image in full, in place of version.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:Pattern=`^[^\s]+$`
+	Image string `json:"image,omitempty"`
+
+	// imagePullPolicy of the servers' image. Kubernetes decides when it is not
+	// set.
+	// +optional
+	// +kubebuilder:validation:Enum=Always;IfNotPresent;Never
+	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy,omitempty"`
+
+	// imagePullSecrets name Secrets for pulling the image.
+	// +optional
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
+	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
+
+	// replicas of each primary, not counting it. 2 with topology Replication
+	// when not set.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=8
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// resources of each server's container. When there is a memory limit and
+	// spec.config sets no maxmemory, maxmemory becomes three quarters of the
+	// limit.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="spec.resources.claims is not supported: remove it"
+	Resources corev1.ResourceRequirements `json:"resources,omitzero"`
+
+	// storage of each server. Without it data live as long as the pod, in an
+	// emptyDir. It cannot be changed later.
+	// +optional
+	Storage *Storage `json:"storage,omitempty"`
+
+	// persistence is what a server writes to its storage.
+	// +optional
+	Persistence Persistence `json:"persistence,omitzero"`
+
+	// config is free settings of valkey.conf. Those that the operator owns are
+	// refused with the reason.
+	// +optional
+	Config Config `json:"config,omitempty"`
+
+	// rollout is how a change reaches the servers.
+	// +optional
+	// +kubebuilder:default:={}
+	Rollout Rollout `json:"rollout,omitzero"`
+
+	// restartToken restarts every server, in the usual order, when it changes.
+	// Any text will do, such as the time. The annotation
+	// kubectl.kubernetes.io/restartedAt on the resource does the same.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	RestartToken string `json:"restartToken,omitempty"`
+
+	// podDisruptionBudget protects the primary and the replicas from evictions.
+	// +optional
+	// +kubebuilder:default:={}
+	PodDisruptionBudget PodDisruptionBudget `json:"podDisruptionBudget,omitzero"`
+
+	// scheduling is where the servers may run. By default they spread over
+	// hosts and zones as far as possible.
+	// +optional
+	Scheduling Scheduling `json:"scheduling,omitzero"`
+
+	// podTemplate is what is added to the servers' pods.
+	// +optional
+	PodTemplate PodTemplate `json:"podTemplate,omitzero"`
+
+	// auth is how clients prove who they are.
+	// +optional
+	// +kubebuilder:default:={}
+	Auth Auth `json:"auth,omitzero"`
+
+	// terminationGracePeriodSeconds is how long a server may take to shut down
+	// before it is killed. When not set it is derived from the time that
+	// replicas get to catch up (10 s) and the time that saving the data may
+	// take, and is at least 30.
+	// +optional
+	// +kubebuilder:validation:Minimum=30
+	// +kubebuilder:validation:Maximum=7200
+	TerminationGracePeriodSeconds *int64 `json:"terminationGracePeriodSeconds,omitempty"`
+}
