@@ -1,0 +1,36 @@
+// Package handover moves the primary's role of a Replication set from one server
+// to a chosen replica without losing an acknowledged write.
+//
+// # Algorithm
+//
+//  1. Check, on the servers themselves, that the gates still hold (check.go).
+//  2. FAILOVER TO the target with a TIMEOUT. The old primary holds back writes,
+//     waits until the target has acknowledged everything, becomes its replica and
+//     asks it to take over (PSYNC … FAILOVER). Meanwhile REPLCONF GETACK to the
+//     target, every millisecond, spares the wait for its next acknowledgement.
+//  3. As soon as the target's own ROLE says primary: move the traffic.
+//  4. Prove it: the target is a primary that takes writes, the old one is its
+//     replica with the link up (prove.go).
+//  5. Whatever else happens is resolved (resolve.go): either the servers end as
+//     they were, writes allowed again, or the target is primary, or the error
+//     says what is known and that nobody may build on it.
+//
+// # Why no write is lost, and where that ends
+//
+// The server itself demotes the old primary before the target is promoted, while
+// writes are held back and only once all of them are on the target: at no time
+// two of them take writes. If the operator dies, the server goes on by itself.
+//
+// It does not go on in one state: failover-in-progress with a target that has
+// died, or that does not let the old primary in. FAILOVER's TIMEOUT does not
+// bound it, writes stay held back, and REPLICAOF is refused. Only FAILOVER ABORT
+// ends it, and that is a blunt command: it makes the old server a primary even
+// if the target has become one in the meantime (valkey 9.1 src/replication.c
+// abortFailover). So an abort is always sent under a write pause of our own, and
+// that pause is lifted only after it is known which of the two happened: if the
+// old server's replication id is still the one from before, it was never demoted
+// and the target was never asked. If it is a new one, the target must show that
+// it follows the new history (a late PSYNC … FAILOVER then no longer fits), or be
+// gone. A target that is neither, a frozen one, leaves ErrUnproven: thawed, it
+// may still promote itself. It has no write that the old server lacks.
+package handover
