@@ -34,3 +34,12 @@ func (v *Valkey) ReplicasServiceName() string { return v.Name + "-replicas" }
 // SystemSecretName is the Secret with the passwords of the operator's and the
 // replicas' users.
 func (v *Valkey) SystemSecretName() string { return v.Name + "-system" }
+
+// PodSelector selects the data pods of the instance.
+func (v *Valkey) PodSelector() map[string]string {
+	return map[string]string{
+		"app.kubernetes.io/name":      "valkey",
+		"app.kubernetes.io/instance":  v.Name,
+		"app.kubernetes.io/component": "data",
+	}
+}

@@ -1,0 +1,133 @@
+// Package act performs steps: each one has one effect on Kubernetes or on the
+// servers. It decides nothing. Before a disruptive step it has the shard looked
+// at and planned afresh, and goes on only if the step is still the same.
+package act
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+	"github.com/valkeeper/valkeeper/internal/failpoint"
+	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/servers"
+	"github.com/valkeeper/valkeeper/internal/valkey"
+)
+
+// ErrChanged: a fresh look did not lead to the same step. Nothing was done; the
+// next reconcile plans from what there is now.
+var ErrChanged = errors.New("the step is no longer what a fresh look asks for")
+
+// Actor performs the steps of one instance during one reconcile.
+type Actor struct {
+	Client  client.Client
+	Servers *servers.Pool
+	Creds   servers.Credentials
+	Valkey  *v1alpha1.Valkey
+	// Replan looks at the instance afresh, past every cache, and plans again.
+	Replan func(ctx context.Context) (model.Snapshot, model.Plan, error)
+	// Turns lets one handover run at a time.
+	Turns *Turns
+}
+
+// Outcome is what a step came to.
+type Outcome struct {
+	// Holds are what stood in the way, when nothing was wrong with the step.
+	Holds []model.Hold
+	// Handover tells how a handover went, when there was one.
+	Handover *Handover
+}
+
+// Do performs one step of the shard of that name.
+func (a *Actor) Do(ctx context.Context, shard string, step model.Step) (Outcome, error) {
+	if handover, ok := step.(model.Handover); ok {
+		return a.handover(ctx, shard, handover)
+	}
+	if step.Disruptive() {
+		var err error
+		if step, err = a.again(ctx, shard, step); err != nil {
+			return Outcome{}, err
+		}
+	}
+	switch s := step.(type) {
+	case model.Promote:
+		return Outcome{}, a.promote(ctx, s)
+	case model.Follow:
+		return Outcome{}, a.follow(ctx, s)
+	case model.Publish:
+		return Outcome{}, a.publish(ctx, s)
+	case model.Scale:
+		return Outcome{}, a.scale(ctx, s)
+	case model.Drain:
+		return Outcome{}, a.drain(ctx, s)
+	case model.Restart:
+		return a.restart(ctx, shard, s)
+	case model.Handover:
+		return a.handover(ctx, shard, s)
+	}
+	return Outcome{}, fmt.Errorf("step %T is not known to act", step)
+}
+
+// again looks and plans afresh, and gives the step as it is now.
+func (a *Actor) again(ctx context.Context, shard string, step model.Step) (model.Step, error) {
+	_, plan, err := a.Replan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look again before %q: %w", step, err)
+	}
+	now := plan.Steps[shard]
+	if now == nil || !step.Same(now) {
+		return nil, fmt.Errorf("%w: %q before, now %v", ErrChanged, step, describe(now, plan.HoldsOf(shard)))
+	}
+	return now, nil
+}
+
+func describe(step model.Step, holds []model.Hold) string {
+	if step != nil {
+		return fmt.Sprintf("%q", step)
+	}
+	return fmt.Sprintf("%v", holds)
+}
+
+// server gives the connection to a pod's server.
+func (a *Actor) server(ctx context.Context, ref model.Ref) (*valkey.Node, error) {
+	return a.Servers.Get(ctx, a.Valkey.Namespace+"/"+a.Valkey.Name, ref.UID, ref.Address, a.Creds)
+}
+
+// promote makes a replica the primary.
+func (a *Actor) promote(ctx context.Context, s model.Promote) error {
+	node, err := a.server(ctx, s.Node)
+	if err != nil {
+		return err
+	}
+	if err := node.ReplicaOfNoOne(ctx); err != nil {
+		return err
+	}
+	failpoint.Reach(failpoint.Promoted)
+	return nil
+}
+
+// follow points a node at the primary.
+func (a *Actor) follow(ctx context.Context, s model.Follow) error {
+	host, port, err := splitAddress(s.Primary.Address)
+	if err != nil {
+		return err
+	}
+	node, err := a.server(ctx, s.Node)
+	if err != nil {
+		return err
+	}
+	return node.ReplicaOf(ctx, host, port)
+}
+
+// ignoreGone makes an object that is not there any more no error: the next look
+// sees what has taken its place.
+func ignoreGone(err error) error {
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil
+	}
+	return err
+}

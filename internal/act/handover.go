@@ -1,0 +1,127 @@
+package act
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+	"github.com/valkeeper/valkeeper/internal/failpoint"
+	"github.com/valkeeper/valkeeper/internal/handover"
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+const (
+	// turnAgain is when a handover that found another one running comes again.
+	turnAgain = 200 * time.Millisecond
+	// sendAway bounds how long the clients of the demoted primary are sent away
+	// within the handover itself. Whoever stays is the drain's before the restart.
+	sendAway = 1500 * time.Millisecond
+	// sendAwayEvery is the time between two looks, and sendAwayQuiet how many in
+	// a row must find nobody: together well above the time in which a Service's
+	// move reaches every host.
+	sendAwayEvery = 10 * time.Millisecond
+	sendAwayQuiet = 10
+)
+
+// ErrHandover: a handover began and did not end as proved. The next one waits.
+var ErrHandover = errors.New("handover failed")
+
+// Handover tells how one went.
+type Handover struct {
+	From, To string
+	Result   handover.Result
+	Drained  handover.Drained
+}
+
+// handover moves the role, then the traffic, then the clients.
+func (a *Actor) handover(ctx context.Context, shard string, s model.Handover) (Outcome, error) {
+	end, ok := a.Turns.Take()
+	if !ok {
+		return Outcome{Holds: []model.Hold{{Shard: shard, Reason: model.ServicesBusy, After: turnAgain,
+			Detail: "another instance hands over; roles move one after another"}}}, nil
+	}
+	defer end()
+	if _, err := a.again(ctx, shard, s); err != nil {
+		return Outcome{}, err
+	}
+	oldNode, err := a.server(ctx, s.From)
+	if err != nil {
+		return Outcome{}, err
+	}
+	target, err := a.server(ctx, s.To)
+	if err != nil {
+		return Outcome{}, err
+	}
+	leaving := &departure{node: oldNode}
+	result, err := handover.Replication(ctx, oldNode, target, handover.Options{
+		MaxLag:  a.Valkey.Spec.Rollout.MaxLagOrDefault(),
+		Timeout: a.Valkey.Spec.Rollout.HandoverTimeoutOrDefault(),
+		OnPromoted: func(ctx context.Context) error {
+			err := a.moveTraffic(ctx, s.To)
+			leaving.begin(context.WithoutCancel(ctx))
+			return err
+		},
+		At: reach,
+	})
+	out := Outcome{Handover: &Handover{From: s.From.Name, To: s.To.Name, Result: result, Drained: leaving.end()}}
+	if err != nil {
+		return out, fmt.Errorf("%w: %s to %s: %w", ErrHandover, s.From.Name, s.To.Name, err)
+	}
+	return out, nil
+}
+
+// departure sends the clients of the demoted primary away while the handover is
+// being proved: they cannot write there any more, so every moment counts. They
+// are sent away also when the proof is missing: the role has moved.
+type departure struct {
+	node    handover.Drainable
+	done    chan struct{}
+	drained handover.Drained
+}
+
+func (d *departure) begin(ctx context.Context) {
+	d.done = make(chan struct{})
+	go func() {
+		defer close(d.done)
+		drained, err := handover.Drain(ctx, d.node, handover.DrainOptions{
+			Spare: []string{v1alpha1.ReplicationUser}, Every: sendAwayEvery, Quiet: sendAwayQuiet, Timeout: sendAway})
+		d.drained = drained
+		if err == nil {
+			failpoint.Reach(failpoint.HandoverDrained)
+		}
+	}()
+}
+
+// end waits for the departure, if it has begun.
+func (d *departure) end() handover.Drained {
+	if d.done == nil {
+		return handover.Drained{}
+	}
+	<-d.done
+	return d.drained
+}
+
+// moveTraffic leads the primary Service to the new primary in one write.
+func (a *Actor) moveTraffic(ctx context.Context, to model.Ref) error {
+	if err := a.route(ctx, a.Valkey.PrimaryServiceName(), []model.Ref{to}); err != nil {
+		return err
+	}
+	failpoint.Reach(failpoint.HandoverRouted)
+	return nil
+}
+
+// reach maps the points of a handover to failpoints.
+func reach(point string) {
+	switch point {
+	case handover.PointBeforeFailover:
+		failpoint.Reach(failpoint.HandoverBefore)
+	case handover.PointFailoverSent:
+		failpoint.Reach(failpoint.HandoverSent)
+	case handover.PointPromoted:
+		failpoint.Reach(failpoint.HandoverPromoted)
+	case handover.PointProved:
+		failpoint.Reach(failpoint.HandoverProved)
+	}
+}

@@ -1,0 +1,167 @@
+package act
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+	"github.com/valkeeper/valkeeper/internal/failpoint"
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// publish writes the primary's endpoint first: clients come before budgets.
+func (a *Actor) publish(ctx context.Context, s model.Publish) error {
+	if err := a.route(ctx, a.Valkey.PrimaryServiceName(), []model.Ref{s.Primary}); err != nil {
+		return err
+	}
+	if err := a.route(ctx, a.Valkey.ReplicasServiceName(), s.Replicas); err != nil {
+		return err
+	}
+	failpoint.Reach(failpoint.PublishSliced)
+	for _, n := range primariesFirst(s.Nodes) {
+		if err := a.publishPod(ctx, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// primariesFirst orders the labels so that the primary's budget always has a
+// pod to protect.
+func primariesFirst(nodes []model.Publication) []model.Publication {
+	var first, rest []model.Publication
+	for _, n := range nodes {
+		if n.Role == model.RolePrimary {
+			first = append(first, n)
+		} else {
+			rest = append(rest, n)
+		}
+	}
+	return append(first, rest...)
+}
+
+// route makes a Service lead to these pods, in one write of its slice.
+func (a *Actor) route(ctx context.Context, service string, to []model.Ref) error {
+	slice := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Namespace: a.Valkey.Namespace, Name: service}}
+	endpoints := make([]discoveryv1.Endpoint, 0, len(to))
+	for _, ref := range to {
+		e, err := endpoint(a.Valkey.Namespace, ref)
+		if err != nil {
+			return err
+		}
+		endpoints = append(endpoints, e)
+	}
+	_, err := controllerutil.CreateOrPatch(ctx, a.Client, slice, func() error {
+		slice.Labels = map[string]string{
+			discoveryv1.LabelServiceName: service,
+			discoveryv1.LabelManagedBy:   v1alpha1.ManagedBy,
+		}
+		for key, value := range a.Valkey.PodSelector() {
+			slice.Labels[key] = value
+		}
+		slice.AddressType = discoveryv1.AddressTypeIPv4
+		slice.Endpoints = endpoints
+		slice.Ports = []discoveryv1.EndpointPort{{
+			Name: ptr.To(v1alpha1.ContainerName), Port: ptr.To[int32](v1alpha1.Port), Protocol: ptr.To(corev1.ProtocolTCP),
+		}}
+		return controllerutil.SetControllerReference(a.Valkey, slice, a.Client.Scheme())
+	})
+	if err != nil {
+		return fmt.Errorf("write EndpointSlice %s/%s: %w", a.Valkey.Namespace, service, err)
+	}
+	return nil
+}
+
+func endpoint(namespace string, ref model.Ref) (discoveryv1.Endpoint, error) {
+	host, _, err := splitAddress(ref.Address)
+	if err != nil {
+		return discoveryv1.Endpoint{}, err
+	}
+	return discoveryv1.Endpoint{
+		Addresses: []string{host},
+		Conditions: discoveryv1.EndpointConditions{
+			Ready: ptr.To(true), Serving: ptr.To(true), Terminating: ptr.To(false),
+		},
+		TargetRef: &corev1.ObjectReference{Kind: "Pod", Namespace: namespace, Name: ref.Name, UID: types.UID(ref.UID)},
+	}, nil
+}
+
+// publishPod writes one pod's label, drain mark and readiness gate.
+func (a *Actor) publishPod(ctx context.Context, n model.Publication) error {
+	meta := map[string]any{"uid": n.Node.UID}
+	if n.Role != model.RoleUnknown {
+		meta["labels"] = map[string]any{v1alpha1.RoleLabel: n.Role.String()}
+	}
+	if n.EndDrain {
+		meta["annotations"] = map[string]any{v1alpha1.DrainingSinceAnnotation: nil}
+	}
+	if len(meta) > 1 {
+		if err := a.patchPod(ctx, n.Node, map[string]any{"metadata": meta}, false); err != nil {
+			return err
+		}
+	}
+	failpoint.Reach(failpoint.PublishLabelled)
+	return a.patchPod(ctx, n.Node, map[string]any{
+		"metadata": map[string]any{"uid": n.Node.UID},
+		"status":   map[string]any{"conditions": []map[string]any{gate(n)}},
+	}, true)
+}
+
+func gate(n model.Publication) map[string]any {
+	status, reason := corev1.ConditionFalse, "NotSynced"
+	if n.InService {
+		status, reason = corev1.ConditionTrue, "Synced"
+		if n.Role == model.RolePrimary {
+			reason = "Primary"
+		}
+	}
+	return map[string]any{
+		"type": v1alpha1.InServiceGate, "status": string(status), "reason": reason,
+		"lastTransitionTime": metav1.Now().UTC().Format(time.RFC3339),
+	}
+}
+
+// patchPod carries the pod's UID along: a pod of the same name that has taken
+// its place meanwhile is left alone.
+func (a *Actor) patchPod(ctx context.Context, ref model.Ref, patch map[string]any, status bool) error {
+	body, err := json.Marshal(patch)
+	if err != nil {
+		return err
+	}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: a.Valkey.Namespace, Name: ref.Name}}
+	raw := client.RawPatch(types.StrategicMergePatchType, body)
+	if status {
+		err = a.Client.Status().Patch(ctx, pod, raw)
+	} else {
+		err = a.Client.Patch(ctx, pod, raw)
+	}
+	if apierrors.IsInvalid(err) {
+		return nil // another pod of that name: its UID cannot be changed to this one's
+	}
+	if err := ignoreGone(err); err != nil {
+		return fmt.Errorf("patch pod %s/%s: %w", a.Valkey.Namespace, ref.Name, err)
+	}
+	return nil
+}
+
+func splitAddress(addr string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", 0, fmt.Errorf("address %q of a pod: %w", addr, err)
+	}
+	port, err = strconv.Atoi(text)
+	return host, port, err
+}

@@ -1,0 +1,185 @@
+// Package observe reads Kubernetes and every server into a Snapshot. It writes
+// nothing and decides nothing. What it could not learn stays unknown.
+package observe
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/servers"
+)
+
+// Calm tells how long Services have been left alone.
+type Calm interface {
+	// Quiet is the time since any Service or EndpointSlice changed.
+	Quiet() time.Duration
+	// Waited is how long the instance has been waiting for a quiet second.
+	Waited(instance string) time.Duration
+}
+
+// Observer looks at instances.
+type Observer struct {
+	// Reader is a cache or the API server itself.
+	Reader  client.Reader
+	Servers *servers.Pool
+	Calm    Calm
+	// ReplicationUser's clients are replicas on their way in, not users.
+	ReplicationUser string
+	Now             func() time.Time
+}
+
+// Fresh is the same observer reading from another source.
+func (o Observer) Fresh(reader client.Reader) Observer {
+	o.Reader = reader
+	return o
+}
+
+// Look observes one instance. An error means that Kubernetes could not be read;
+// a server that cannot be read is part of the Snapshot.
+func (o Observer) Look(ctx context.Context, v *v1alpha1.Valkey, creds servers.Credentials) (model.Snapshot, error) {
+	sts, err := o.statefulSet(ctx, v)
+	if err != nil {
+		return model.Snapshot{}, err
+	}
+	pods, err := o.pods(ctx, v)
+	if err != nil {
+		return model.Snapshot{}, err
+	}
+	traffic, err := o.traffic(ctx, v)
+	if err != nil {
+		return model.Snapshot{}, err
+	}
+	shard := model.Shard{
+		Name:     v.Name,
+		Revision: revision(sts),
+		Size:     size(sts),
+		Memory:   model.Memory{Formed: v.Status.Formed, Primary: v.Status.LastPrimary, History: v.Status.History},
+		Traffic:  traffic,
+		Attempt:  attempt(v, o.Now()),
+	}
+	shard.Nodes = nodes(v, shard.Size, pods, o.Now())
+	o.zones(ctx, shard.Nodes)
+	o.askAll(ctx, instance(v), shard.Nodes, creds)
+	return model.Snapshot{
+		Instance: instance(v),
+		Topology: model.Topology(v.Spec.Topology),
+		Policy:   Policy(v),
+		Shards:   []model.Shard{shard},
+	}, nil
+}
+
+// Policy is the user's wish with every default filled in.
+func Policy(v *v1alpha1.Valkey) model.Policy {
+	return model.Policy{
+		Strategy:    model.Strategy(v.Spec.Rollout.StrategyOrDefault()),
+		Paused:      v.Spec.Rollout.Paused,
+		Nodes:       int(v.Spec.NodeCount()),
+		MaxLag:      v.Spec.Rollout.MaxLagOrDefault(),
+		ClientDrain: v.Spec.Rollout.ClientDrainOrDefault(),
+		Durable:     v.Spec.Durable(),
+	}
+}
+
+func instance(v *v1alpha1.Valkey) string { return v.Namespace + "/" + v.Name }
+
+func (o Observer) statefulSet(ctx context.Context, v *v1alpha1.Valkey) (*appsv1.StatefulSet, error) {
+	sts := &appsv1.StatefulSet{}
+	err := o.Reader.Get(ctx, client.ObjectKey{Namespace: v.Namespace, Name: v.Name}, sts)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read StatefulSet %s: %w", instance(v), err)
+	}
+	return sts, nil
+}
+
+// revision is that of a fresh pod, empty until the StatefulSet controller has
+// seen the newest template.
+func revision(sts *appsv1.StatefulSet) string {
+	if sts == nil || sts.Status.ObservedGeneration < sts.Generation {
+		return ""
+	}
+	return sts.Status.UpdateRevision
+}
+
+func size(sts *appsv1.StatefulSet) int {
+	if sts == nil || sts.Spec.Replicas == nil {
+		return 0
+	}
+	return int(*sts.Spec.Replicas)
+}
+
+func (o Observer) pods(ctx context.Context, v *v1alpha1.Valkey) ([]corev1.Pod, error) {
+	list := &corev1.PodList{}
+	err := o.Reader.List(ctx, list, client.InNamespace(v.Namespace), client.MatchingLabels(v.PodSelector()))
+	if err != nil {
+		return nil, fmt.Errorf("list pods of %s: %w", instance(v), err)
+	}
+	return list.Items, nil
+}
+
+// traffic reads the two slices that the operator owns.
+func (o Observer) traffic(ctx context.Context, v *v1alpha1.Valkey) (model.Traffic, error) {
+	primary, err := o.endpoints(ctx, v, v.PrimaryServiceName())
+	if err != nil {
+		return model.Traffic{}, err
+	}
+	replicas, err := o.endpoints(ctx, v, v.ReplicasServiceName())
+	if err != nil {
+		return model.Traffic{}, err
+	}
+	t := model.Traffic{Replicas: replicas, Quiet: o.Calm.Quiet(), Waited: o.Calm.Waited(instance(v))}
+	if len(primary) == 1 {
+		t.Primary = primary[0]
+	}
+	return t, nil
+}
+
+// endpoints are the addresses in the slice of that name, sorted as written.
+func (o Observer) endpoints(ctx context.Context, v *v1alpha1.Valkey, name string) ([]string, error) {
+	slice := &discoveryv1.EndpointSlice{}
+	err := o.Reader.Get(ctx, client.ObjectKey{Namespace: v.Namespace, Name: name}, slice)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read EndpointSlice %s/%s: %w", v.Namespace, name, err)
+	}
+	var out []string
+	for _, e := range slice.Endpoints {
+		for _, ip := range e.Addresses {
+			out = append(out, address(ip))
+		}
+	}
+	return out, nil
+}
+
+func attempt(v *v1alpha1.Valkey, now time.Time) model.Attempt {
+	f := v.Status.HandoverFailure
+	if f == nil {
+		return model.Attempt{}
+	}
+	return model.Attempt{Failures: int(f.Count), Since: now.Sub(f.Time.Time), Error: f.Message}
+}
+
+// zones fills in the zones of the nodes' hosts, where they can be read: they
+// are shown, nothing is decided by them.
+func (o Observer) zones(ctx context.Context, nodes []model.Node) {
+	for i := range nodes {
+		host := &corev1.Node{}
+		if nodes[i].Host == "" || o.Reader.Get(ctx, client.ObjectKey{Name: nodes[i].Host}, host) != nil {
+			continue
+		}
+		nodes[i].Zone = host.Labels[corev1.LabelTopologyZone]
+	}
+}

@@ -1,0 +1,159 @@
+package observe
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// nodes makes one node for each ordinal below size and for each pod beyond it.
+func nodes(v *v1alpha1.Valkey, size int, pods []corev1.Pod, now time.Time) []model.Node {
+	out := make([]model.Node, size)
+	for i := range out {
+		out[i] = model.Node{Ordinal: i, Ref: model.Ref{Name: fmt.Sprintf("%s-%d", v.Name, i)}}
+	}
+	for i := range pods {
+		ordinal, ok := ordinal(v.Name, pods[i].Name)
+		switch {
+		case !ok:
+		case ordinal < size:
+			out[ordinal] = node(ordinal, &pods[i], now)
+		default:
+			out = append(out, node(ordinal, &pods[i], now))
+		}
+	}
+	slices.SortFunc(out, func(a, b model.Node) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
+	return out
+}
+
+func ordinal(set, pod string) (int, bool) {
+	text, ok := strings.CutPrefix(pod, set+"-")
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.Atoi(text)
+	return n, err == nil && n >= 0
+}
+
+func node(ordinal int, pod *corev1.Pod, now time.Time) model.Node {
+	n := model.Node{
+		Ref:       model.Ref{Name: pod.Name, UID: string(pod.UID), Address: address(pod.Status.PodIP)},
+		Ordinal:   ordinal,
+		Host:      pod.Spec.NodeName,
+		Phase:     phase(pod),
+		Revision:  pod.Labels[appsv1.ControllerRevisionHashLabelKey],
+		RoleLabel: role(pod.Labels[v1alpha1.RoleLabel]),
+		Dead:      ended(pod),
+		Trouble:   trouble(pod),
+	}
+	for _, c := range pod.Status.Conditions {
+		switch string(c.Type) {
+		case string(corev1.PodReady):
+			n.Ready = c.Status == corev1.ConditionTrue
+		case v1alpha1.InServiceGate:
+			n.Admitted, n.InService = true, c.Status == corev1.ConditionTrue
+		}
+	}
+	if since, ok := pod.Annotations[v1alpha1.DrainingSinceAnnotation]; ok {
+		n.Draining = true
+		if t, err := time.Parse(time.RFC3339Nano, since); err == nil {
+			n.DrainingFor = now.Sub(t)
+		}
+	}
+	return n
+}
+
+func address(ip string) string {
+	if ip == "" {
+		return ""
+	}
+	return net.JoinHostPort(ip, strconv.Itoa(v1alpha1.Port))
+}
+
+func role(label string) model.Role {
+	switch label {
+	case model.RolePrimary.String():
+		return model.RolePrimary
+	case model.RoleReplica.String():
+		return model.RoleReplica
+	}
+	return model.RoleUnknown
+}
+
+func phase(pod *corev1.Pod) model.PodPhase {
+	switch {
+	case pod.DeletionTimestamp != nil:
+		return model.PodTerminating
+	case pod.Status.Phase == corev1.PodRunning && pod.Status.PodIP != "":
+		return model.PodRunning
+	}
+	return model.PodPending
+}
+
+// ended is Kubernetes' word that no server process runs in the pod.
+func ended(pod *corev1.Pod) bool {
+	if pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded {
+		return true
+	}
+	for _, c := range pod.Status.ContainerStatuses {
+		if c.Name == v1alpha1.ContainerName {
+			return c.State.Running == nil && (c.State.Terminated != nil || c.State.Waiting != nil)
+		}
+	}
+	return false
+}
+
+// trouble is why the pod does not run, in Kubernetes' words and with the
+// server's last lines; empty when nothing is wrong.
+func trouble(pod *corev1.Pod) string {
+	for _, c := range pod.Status.ContainerStatuses {
+		if c.Name != v1alpha1.ContainerName || c.State.Running != nil {
+			continue
+		}
+		if t := c.State.Terminated; t != nil {
+			return fmt.Sprintf("its server ended with code %d%s", t.ExitCode, lastLines(t.Message))
+		}
+		if w := c.State.Waiting; w != nil && w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" {
+			return waiting(w, c.LastTerminationState.Terminated)
+		}
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			return fmt.Sprintf("it cannot be scheduled: %s", c.Message)
+		}
+	}
+	return ""
+}
+
+func waiting(w *corev1.ContainerStateWaiting, last *corev1.ContainerStateTerminated) string {
+	if last != nil {
+		return fmt.Sprintf("%s: its server ended with code %d%s", w.Reason, last.ExitCode, lastLines(last.Message))
+	}
+	return w.Reason + ": " + w.Message
+}
+
+// troubleLength bounds what a condition repeats of a server's log, in bytes.
+const troubleLength = 400
+
+// lastLines is the end of a log: the cause stands last.
+func lastLines(log string) string {
+	log = strings.Join(strings.Fields(strings.ReplaceAll(log, "\n", " | ")), " ")
+	log = strings.Trim(log, "| ")
+	if log == "" {
+		return ""
+	}
+	if len(log) > troubleLength {
+		log = "…" + strings.ToValidUTF8(log[len(log)-troubleLength:], "")
+	}
+	return ": " + log
+}

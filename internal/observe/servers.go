@@ -1,0 +1,122 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/servers"
+	"github.com/valkeeper/valkeeper/internal/valkey"
+)
+
+// askTimeout bounds the whole look at one server: a silent one makes a look
+// late, and what comes later is for the next look.
+const askTimeout = 1500 * time.Millisecond
+
+// askAll asks every server at once and fills in what each says.
+func (o Observer) askAll(ctx context.Context, instance string, nodes []model.Node, creds servers.Credentials) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	uids := map[string]bool{}
+	var wg sync.WaitGroup
+	for i := range nodes {
+		n := &nodes[i]
+		if n.UID == "" {
+			continue
+		}
+		uids[n.UID] = true
+		if n.Address != "" {
+			wg.Go(func() { o.ask(ctx, instance, n, creds) })
+		}
+	}
+	wg.Wait()
+	o.Servers.Keep(instance, uids)
+}
+
+// ask fills in one node's Server. A server that answers is not dead, whatever
+// Kubernetes says.
+func (o Observer) ask(ctx context.Context, instance string, n *model.Node, creds servers.Credentials) {
+	server, err := o.server(ctx, instance, n, creds)
+	switch {
+	case err == nil:
+		n.Server, n.Dead = server, false
+	case errors.Is(err, valkey.ErrRefused):
+		o.Servers.Drop(n.UID)
+		n.Dead = n.Dead || n.Phase == model.PodTerminating
+	default:
+		o.Servers.Drop(n.UID)
+		if errors.Is(err, valkey.ErrAuth) {
+			n.Dead, n.Trouble = false, "its server refuses the operator's login: "+err.Error()
+		}
+	}
+}
+
+func (o Observer) server(ctx context.Context, instance string, n *model.Node, creds servers.Credentials) (model.Server, error) {
+	conn, err := o.Servers.Get(ctx, instance, n.UID, n.Address, creds)
+	if err != nil {
+		return model.Server{}, err
+	}
+	info, err := conn.Info(ctx)
+	if err != nil {
+		return model.Server{}, err
+	}
+	server := fromInfo(info)
+	if n.Draining { // the only time that anybody asks for them
+		clients, err := conn.Clients(ctx, o.ReplicationUser)
+		if err != nil {
+			return model.Server{}, err
+		}
+		server.Clients = len(clients)
+	}
+	return server, nil
+}
+
+// fromInfo translates a server's words.
+func fromInfo(info valkey.Info) model.Server {
+	s := model.Server{
+		Answered: true,
+		RunID:    info.RunID,
+		Version:  info.Version,
+		Loading:  info.Loading || info.AsyncLoading,
+		Keys:     info.Keys,
+		ReplID:   info.ReplID,
+		ReplID2:  info.ReplID2,
+		Offset:   info.Offset,
+		Offset2:  info.SecondReplOffset,
+	}
+	switch info.Role {
+	case valkey.RolePrimary:
+		s.Role = model.RolePrimary
+		s.FailingOver = info.Failover != valkey.FailoverNone
+		s.Acked = map[string]int64{}
+		for _, r := range info.Replicas {
+			if r.State == valkey.ReplicaOnline {
+				s.Acked[net.JoinHostPort(r.Host, strconv.Itoa(r.Port))] = r.Offset
+			}
+		}
+	case valkey.RoleReplica:
+		s.Role = model.RoleReplica
+		s.Follows = net.JoinHostPort(info.PrimaryHost, strconv.Itoa(info.PrimaryPort))
+		s.LinkUp = info.LinkUp
+		s.Syncing = info.SyncInProgress
+		s.LinkDown = linkDown(info)
+	case valkey.RoleUnknown:
+	}
+	return s
+}
+
+// linkDown is how long the link has been down; a link that never stood counts
+// as down for as long as the process has run.
+func linkDown(info valkey.Info) time.Duration {
+	if info.LinkUp {
+		return 0
+	}
+	if info.LinkDownSeconds < 0 {
+		return time.Duration(info.UptimeSeconds) * time.Second
+	}
+	return time.Duration(info.LinkDownSeconds) * time.Second
+}

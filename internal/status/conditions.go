@@ -1,0 +1,160 @@
+package status
+
+import (
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// The reasons of conditions that are not holds (those are model.Reason).
+// All of them are explained in docs/reference/reasons.md.
+const (
+	AllInService     = "AllInService"
+	NodesMissing     = "NodesMissing"
+	NoPrimary        = "NoPrimary"
+	Idle             = "Idle"
+	Working          = "Working"
+	Complete         = "Complete"
+	InProgress       = "InProgress"
+	CompleteByOutage = "CompleteByOutage"
+	ReconcileFailed  = "ReconcileFailed"
+	AsWished         = "AsWished"
+	NodeTrouble      = "NodeTrouble"
+	HandoverFailed   = "HandoverFailed"
+)
+
+// conditions are the four, in the order in which people read them.
+func conditions(in Input) []metav1.Condition {
+	return []metav1.Condition{ready(in), progressing(in), rolledOut(in), degraded(in)}
+}
+
+func condition(kind string, is bool, reason, message string) metav1.Condition {
+	status := metav1.ConditionFalse
+	if is {
+		status = metav1.ConditionTrue
+	}
+	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message}
+}
+
+// ready: the instance serves writes and every wished node is in service.
+func ready(in Input) metav1.Condition {
+	shard, ok := onlyShard(in)
+	if !ok {
+		return condition(v1alpha1.ConditionReady, false, NodesMissing, "nothing has been observed yet")
+	}
+	primary, ok := shard.Primary()
+	switch {
+	case !ok:
+		return condition(v1alpha1.ConditionReady, false, NoPrimary, "no single server says that it is primary"+because(in.Plan))
+	case shard.Traffic.Primary != primary.Address || !primary.Ready:
+		return condition(v1alpha1.ConditionReady, false, NoPrimary,
+			fmt.Sprintf("%s is primary; its Service or readiness does not show it yet", primary.Name))
+	}
+	all := nodes(shard, in.Snapshot.Policy)
+	var missing []string
+	for _, n := range all {
+		if !n.Ready || !n.Synced {
+			missing = append(missing, n.Name+" ("+n.Message+")")
+		}
+	}
+	if len(missing) > 0 {
+		return condition(v1alpha1.ConditionReady, false, NodesMissing, "not in service: "+strings.Join(missing, "; "))
+	}
+	if len(all) != in.Snapshot.Policy.Nodes {
+		return condition(v1alpha1.ConditionReady, false, NodesMissing,
+			fmt.Sprintf("there are %d nodes, wished for are %d", len(all), in.Snapshot.Policy.Nodes))
+	}
+	return condition(v1alpha1.ConditionReady, true, AllInService,
+		fmt.Sprintf("%s is primary, and all %d nodes are in service", primary.Name, len(all)))
+}
+
+// progressing: a step is due, or something that is named is waited for.
+func progressing(in Input) metav1.Condition {
+	shard, ok := onlyShard(in)
+	if !ok {
+		return condition(v1alpha1.ConditionProgressing, false, Idle, "nothing has been observed yet")
+	}
+	if step := in.Plan.Steps[shard.Name]; step != nil {
+		return condition(v1alpha1.ConditionProgressing, true, Working, step.String()+because(in.Plan))
+	}
+	if h, held := firstHold(in.Plan); held {
+		return condition(v1alpha1.ConditionProgressing, h.Reason != model.Paused, string(h.Reason), allHolds(in.Plan))
+	}
+	return condition(v1alpha1.ConditionProgressing, false, Idle, "nothing to do")
+}
+
+// rolledOut: every node runs the newest revision and is in service with it.
+func rolledOut(in Input) metav1.Condition {
+	shard, ok := onlyShard(in)
+	if !ok || shard.Revision == "" {
+		return condition(v1alpha1.ConditionRolledOut, false, string(model.RevisionUnknown),
+			"the StatefulSet controller has not seen the newest template yet")
+	}
+	fresh, wished := freshCount(shard), in.Snapshot.Policy.Nodes
+	all := nodes(shard, in.Snapshot.Policy)
+	if fresh == wished && len(all) == wished && serving(all) == wished {
+		if in.Snapshot.Topology == model.Standalone {
+			return condition(v1alpha1.ConditionRolledOut, true, CompleteByOutage,
+				"the node runs the newest revision; a Standalone node has nobody to hand over to, so each of its restarts is an outage")
+		}
+		return condition(v1alpha1.ConditionRolledOut, true, Complete, fmt.Sprintf("all %d nodes run revision %s", wished, shard.Revision))
+	}
+	reason := InProgress
+	if h, held := firstHold(in.Plan); held && in.Plan.Steps[shard.Name] == nil {
+		reason = string(h.Reason)
+	}
+	return condition(v1alpha1.ConditionRolledOut, false, reason,
+		fmt.Sprintf("%d of %d nodes run revision %s, %d are in service", fresh, wished, shard.Revision, serving(all))+because(in.Plan))
+}
+
+// degraded: something is wrong that needs time or help.
+func degraded(in Input) metav1.Condition {
+	if in.Err != nil {
+		return condition(v1alpha1.ConditionDegraded, true, ReconcileFailed, in.Err.Error())
+	}
+	for _, h := range in.Plan.Holds {
+		switch h.Reason {
+		case model.TwoPrimaries, model.HistoryUnknown, model.PrimaryNotVisible, model.EvictionRefused, model.HandoverBackoff:
+			return condition(v1alpha1.ConditionDegraded, true, string(h.Reason), h.String())
+		}
+	}
+	if shard, ok := onlyShard(in); ok {
+		for _, n := range shard.Nodes {
+			if n.Down() && n.Trouble != "" {
+				return condition(v1alpha1.ConditionDegraded, true, NodeTrouble, n.Name+": "+n.Trouble)
+			}
+		}
+	}
+	if f := in.Previous.HandoverFailure; f != nil {
+		return condition(v1alpha1.ConditionDegraded, true, HandoverFailed,
+			fmt.Sprintf("%d handovers in a row failed, the last one with: %s", f.Count, f.Message))
+	}
+	return condition(v1alpha1.ConditionDegraded, false, AsWished, "nothing is wrong")
+}
+
+func onlyShard(in Input) (model.Shard, bool) {
+	if len(in.Snapshot.Shards) == 0 {
+		return model.Shard{}, false
+	}
+	return in.Snapshot.Shards[0], true
+}
+
+// because adds the holds to a sentence.
+func because(plan model.Plan) string {
+	if len(plan.Holds) == 0 {
+		return ""
+	}
+	return ": " + allHolds(plan)
+}
+
+func allHolds(plan model.Plan) string {
+	parts := make([]string, 0, len(plan.Holds))
+	for _, h := range plan.Holds {
+		parts = append(parts, h.String())
+	}
+	return strings.Join(parts, "; ")
+}

@@ -1,0 +1,175 @@
+// Package status says what is seen and why something waits: a pure function of
+// (Snapshot, Plan, error). Every condition has its one owner here.
+package status
+
+import (
+	"fmt"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/rollout"
+)
+
+// Input is what a status is derived from.
+type Input struct {
+	Generation int64
+	Snapshot   model.Snapshot
+	Plan       model.Plan
+	// Err is what stopped the reconcile, if anything did.
+	Err error
+	// Previous is the status before: what cannot be seen is carried over.
+	Previous v1alpha1.ValkeyStatus
+}
+
+// Derive gives the status. Transition times of conditions are not set: whoever
+// writes the status merges them.
+func Derive(in Input) v1alpha1.ValkeyStatus {
+	out := v1alpha1.ValkeyStatus{
+		ObservedGeneration: in.Generation,
+		Formed:             in.Previous.Formed,
+		LastPrimary:        in.Previous.LastPrimary,
+		History:            in.Previous.History,
+		LastHandover:       in.Previous.LastHandover,
+		HandoverFailure:    in.Previous.HandoverFailure,
+		Conditions:         slices.Clone(in.Previous.Conditions),
+	}
+	if len(in.Snapshot.Shards) == 0 {
+		out.Nodes, out.Ready, out.Rollout = in.Previous.Nodes, in.Previous.Ready, in.Previous.Rollout
+		out.Primary, out.UpdateRevision = in.Previous.Primary, in.Previous.UpdateRevision
+	} else {
+		shard := in.Snapshot.Shards[0]
+		remember(&out, shard)
+		out.UpdateRevision = shard.Revision
+		out.Nodes = nodes(shard, in.Snapshot.Policy)
+		out.Ready = fmt.Sprintf("%d/%d", serving(out.Nodes), in.Snapshot.Policy.Nodes)
+		out.Rollout = rolloutLine(in, shard)
+	}
+	for _, c := range conditions(in) {
+		c.ObservedGeneration = in.Generation
+		set(&out.Conditions, c)
+	}
+	return out
+}
+
+// remember keeps what cannot be seen once every server is down.
+func remember(out *v1alpha1.ValkeyStatus, shard model.Shard) {
+	primary, ok := shard.Primary()
+	if !ok {
+		return
+	}
+	out.Primary, out.LastPrimary, out.Formed = primary.Name, primary.Name, true
+	id := primary.Server.ReplID
+	if id == "" || (len(out.History) > 0 && out.History[0] == id) {
+		return
+	}
+	older := slices.DeleteFunc(slices.Clone(out.History), func(h string) bool { return h == id })
+	out.History = append([]string{id}, older...)
+	out.History = out.History[:min(len(out.History), v1alpha1.HistoryLimit)]
+}
+
+// nodes shows every node and what keeps it out of service.
+func nodes(shard model.Shard, policy model.Policy) []v1alpha1.NodeStatus {
+	primary, hasPrimary := shard.Primary()
+	out := make([]v1alpha1.NodeStatus, 0, len(shard.Nodes))
+	for _, n := range shard.Nodes {
+		s := v1alpha1.NodeStatus{
+			Name: n.Name, Role: v1alpha1.NodeRole(n.Server.Role.String()), Revision: n.Revision,
+			Fresh: shard.Fresh(n), Ready: n.Ready, Host: n.Host, Zone: n.Zone, Version: n.Server.Version,
+		}
+		switch {
+		case hasPrimary && n.Name == primary.Name:
+			s.Synced = true
+		case hasPrimary:
+			s.Synced = model.Synced(primary, n, policy.MaxLag)
+			if lag, listed := model.Lag(primary, n); listed {
+				s.LagBytes = &lag
+			}
+		}
+		s.Message = message(n, s.Synced, hasPrimary, primary)
+		out = append(out, s)
+	}
+	return out
+}
+
+func message(n model.Node, synced, hasPrimary bool, primary model.Node) string {
+	switch {
+	case n.Phase == model.PodAbsent:
+		return "its pod does not exist yet"
+	case n.Phase == model.PodTerminating:
+		return "its pod is terminating"
+	case n.Trouble != "" && n.Down():
+		return n.Trouble
+	case !n.Server.Answered:
+		return "its server does not answer"
+	case synced:
+		return ""
+	case hasPrimary:
+		return rollout.WhyNotSynced(primary, n)
+	}
+	return "the shard has no primary"
+}
+
+// serving counts the nodes that are Ready and synced.
+func serving(nodes []v1alpha1.NodeStatus) int {
+	count := 0
+	for _, n := range nodes {
+		if n.Ready && n.Synced {
+			count++
+		}
+	}
+	return count
+}
+
+// rolloutLine is the printed column: one glance at how far a change has come.
+func rolloutLine(in Input, shard model.Shard) string {
+	if in.Err != nil {
+		return "Failed: see condition Degraded"
+	}
+	if h, ok := firstHold(in.Plan); ok && in.Plan.Steps[shard.Name] == nil {
+		if h.Node != "" {
+			return fmt.Sprintf("Held: %s %s", h.Reason, h.Node)
+		}
+		return fmt.Sprintf("Held: %s", h.Reason)
+	}
+	fresh := freshCount(shard)
+	if fresh == in.Snapshot.Policy.Nodes && len(shard.Nodes) == fresh {
+		return "Complete"
+	}
+	return fmt.Sprintf("%d/%d fresh", fresh, in.Snapshot.Policy.Nodes)
+}
+
+func freshCount(shard model.Shard) int {
+	count := 0
+	for _, n := range shard.Nodes {
+		if shard.Fresh(n) {
+			count++
+		}
+	}
+	return count
+}
+
+func firstHold(plan model.Plan) (model.Hold, bool) {
+	if len(plan.Holds) == 0 {
+		return model.Hold{}, false
+	}
+	return plan.Holds[0], true
+}
+
+// set replaces the condition of the same type; a changed status loses its
+// transition time, which whoever writes fills in.
+func set(conditions *[]metav1.Condition, c metav1.Condition) {
+	for i, old := range *conditions {
+		if old.Type != c.Type {
+			continue
+		}
+		if old.Status == c.Status {
+			c.LastTransitionTime = old.LastTransitionTime
+		}
+		(*conditions)[i] = c
+		return
+	}
+	*conditions = append(*conditions, c)
+}
