@@ -59,6 +59,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.topology != 'Replication' || !has(self.replicas) || self.replicas >= 1",message="spec.replicas must be at least 1 with topology Replication (it does not count the primary): for a single server use topology Standalone"
 // +kubebuilder:validation:XValidation:rule="has(self.storage) == has(oldSelf.storage)",message="spec.storage cannot be added or removed later, because Kubernetes does not let a StatefulSet change its volumes: create another instance and copy the data"
 // +kubebuilder:validation:XValidation:rule="!has(self.persistence) || !has(self.persistence.save) || (has(self.persistence.mode) ? self.persistence.mode == 'RDB' : has(self.storage))",message="spec.persistence.save is only for mode RDB: set spec.persistence.mode to RDB or remove save"
+// +kubebuilder:validation:XValidation:rule="self.topology != 'Standalone' || !([oldSelf.?persistence.?mode.orValue(has(oldSelf.storage) ? 'RDB' : 'None'), self.?persistence.?mode.orValue(has(self.storage) ? 'RDB' : 'None')] in [['RDB', 'AOF'], ['AOF', 'RDB']])",message="spec.persistence.mode cannot change between RDB and AOF with topology Standalone, because a server reads only the file of its own mode and would start without the data: create another instance and copy the data"
 type ValkeySpec struct {
 	// topology is how the servers share the work. Standalone is one server,
 	// whose restart is an outage. Replication is a primary and its replicas,

@@ -1,0 +1,91 @@
+package v1alpha1
+
+import (
+	"slices"
+	"strings"
+)
+
+// OwnedSettings is a group of settings of valkey.conf that the operator owns,
+// and that spec.config may therefore not hold.
+type OwnedSettings struct {
+	Names    []string
+	Prefixes []string
+	// Why is the reason, and after a colon what to do in their place.
+	Why string
+}
+
+// OperatorOwned lists every group of settings that the operator owns. Names are
+// those of valkey.conf in 8.1 and 9.1, aliases included.
+var OperatorOwned = []OwnedSettings{
+	{
+		Names:    []string{"port", "bind", "bind-source-addr", "protected-mode", "unixsocket", "unixsocketgroup", "unixsocketperm"},
+		Prefixes: []string{"rdma-"},
+		Why:      "the operator sets how servers are reached: use the Services of the instance",
+	},
+	{
+		Names: []string{"dir", "dbfilename", "appenddirname", "appendfilename", "save", "appendonly"},
+		Why:   "the operator sets what is written where: use spec.persistence and spec.storage",
+	},
+	{
+		Names:    []string{"replicaof", "slaveof", "replica-read-only", "slave-read-only", "replica-priority", "slave-priority"},
+		Prefixes: []string{"replica-announce", "slave-announce"},
+		Why:      "the operator gives the roles: use spec.topology and spec.replicas",
+	},
+	{
+		Names: []string{"aclfile", "user", "requirepass", "primaryauth", "primaryuser", "masterauth", "masteruser"},
+		Why:   "the operator makes the users: use spec.auth",
+	},
+	{
+		Names: []string{"enable-debug-command", "enable-module-command", "enable-protected-configs", "rename-command"},
+		Why:   "the operator and the safety of the data need the commands as they are: leave them out",
+	},
+	{
+		Names: []string{"include", "loadmodule"},
+		Why:   "the pods hold no other files than the operator's, and modules are not supported yet: leave them out",
+	},
+	{
+		Names:    []string{"daemonize", "pidfile", "supervised", "logfile"},
+		Prefixes: []string{"syslog-"},
+		Why:      "the operator runs the server in a container, which logs to its output: leave them out",
+	},
+	{
+		Prefixes: []string{"shutdown-"},
+		Why:      "the operator derives from them how long a pod may take to stop: use spec.terminationGracePeriodSeconds",
+	},
+	{
+		Prefixes: []string{"cluster-"},
+		Why:      "they belong to topology Cluster, which is not built yet: leave them out",
+	},
+	{
+		Prefixes: []string{"tls-"},
+		Why:      "TLS is not built yet: leave them out",
+	},
+	{
+		Prefixes: []string{"sentinel"},
+		Why:      "they belong to topology Sentinel, which is not built yet: leave them out",
+	},
+}
+
+// Has says whether the setting belongs to the group.
+func (o OwnedSettings) Has(setting string) bool {
+	return slices.Contains(o.Names, setting) ||
+		slices.ContainsFunc(o.Prefixes, func(p string) bool { return strings.HasPrefix(setting, p) })
+}
+
+// Refusal is the message for a spec.config that holds one of the group.
+func (o OwnedSettings) Refusal() string {
+	listed := slices.Clone(o.Names)
+	for _, p := range o.Prefixes {
+		listed = append(listed, p+"*")
+	}
+	return "spec.config may not set " + strings.Join(listed, ", ") + ": " + o.Why
+}
+
+// OwnerOf finds the group that a setting belongs to.
+func OwnerOf(setting string) (o OwnedSettings, owned bool) {
+	i := slices.IndexFunc(OperatorOwned, func(o OwnedSettings) bool { return o.Has(setting) })
+	if i < 0 {
+		return OwnedSettings{}, false
+	}
+	return OperatorOwned[i], true
+}

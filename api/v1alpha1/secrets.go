@@ -1,0 +1,22 @@
+package v1alpha1
+
+// The keys of an instance's Secrets.
+const (
+	// UsernameKey in the users' Secret is the name of the ACL user.
+	UsernameKey = "username"
+	// PasswordKey in the users' Secret is the password of the user default.
+	PasswordKey = "password"
+	// OperatorPasswordKey in the system Secret is OperatorUser's password.
+	OperatorPasswordKey = "operator-password"
+	// ReplicationPasswordKey in the system Secret is ReplicationUser's password.
+	ReplicationPasswordKey = "replication-password"
+)
+
+// AuthSecretName is the Secret with the password of the user default: the
+// user's own, or the one that the operator makes.
+func (v *Valkey) AuthSecretName() string {
+	if v.Spec.Auth.SecretName != "" {
+		return v.Spec.Auth.SecretName
+	}
+	return v.Name + "-auth"
+}
