@@ -70,6 +70,8 @@ func (h *run) watchOld(ctx context.Context) error {
 			return fmt.Errorf("old primary is gone: %w", err)
 		case err == nil && info.Role == valkey.RolePrimary && info.Failover == valkey.FailoverNone:
 			return errors.New("the old primary has given up: the target did not catch up in time, or refused")
+		case err == nil && h.demotedTooLong(info):
+			return errors.New("the target does not let the old primary in")
 		}
 	}
 	return nil

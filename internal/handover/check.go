@@ -34,7 +34,8 @@ func (h *run) check(ctx context.Context) (valkey.ReplicaLine, error) {
 		}
 		h.before, h.result.Lag = p, lag
 		h.result.OldRunID, h.result.TargetRunID = p.old.RunID, p.target.RunID
-		if lag <= h.opt.MaxLag && line.Offset > 0 {
+		// Offset 0 of many: synced, but nothing acknowledged yet (8.1, for up to a second).
+		if lag <= h.opt.MaxLag && (line.Offset > 0 || p.old.Offset == 0) {
 			return line, nil
 		}
 		if time.Now().After(deadline) || !sleep(ctx, ackEvery) {

@@ -16,6 +16,7 @@ type Server interface {
 	Role(ctx context.Context) (valkey.RoleState, error)
 	Failover(ctx context.Context, host string, port int, timeout time.Duration) error
 	FailoverAbort(ctx context.Context) error
+	ReplicaOf(ctx context.Context, host string, port int) error
 	ReplicaOfNoOne(ctx context.Context) error
 	GetAck(ctx context.Context) error
 	PauseWrites(ctx context.Context, d time.Duration) error
@@ -131,6 +132,9 @@ type run struct {
 	opt         Options
 	before      pair // as seen by the check
 	result      Result
+	// demoted is when the old primary was first seen to have given up its role
+	// for the target, to which it goes on to apply until it is let in.
+	demoted time.Time
 }
 
 // pair is what both servers said, side by side.
@@ -193,6 +197,18 @@ func (h *run) promoted(ctx context.Context) {
 	start := time.Now()
 	h.result.TrafficErr = h.opt.OnPromoted(ctx)
 	h.result.Traffic = time.Since(start)
+}
+
+// demotedTooLong is told each sighting of the old primary, and says whether the
+// target has had its time to take over.
+func (h *run) demotedTooLong(old valkey.Info) bool {
+	if old.Failover != valkey.FailoverInProgress {
+		return false
+	}
+	if h.demoted.IsZero() {
+		h.demoted = time.Now()
+	}
+	return time.Since(h.demoted) > promoteGrace
 }
 
 // settle is a context that outlives the caller's, for what must not stay half done.

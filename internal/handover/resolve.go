@@ -10,27 +10,58 @@ import (
 )
 
 const (
-	resolveEvery = 10 * time.Millisecond
+	resolveEvery  = 10 * time.Millisecond
+	glanceTimeout = 250 * time.Millisecond
 	// promoteGrace is how long a demoted old primary is left alone with a target
 	// that has not yet taken over, before the handover is aborted. Normally that
 	// takes a millisecond; the old primary tries again ten times a second.
 	promoteGrace = 500 * time.Millisecond
+	// holdLimit is how long writes are held back after an abort for the sake of
+	// knowing that the target has not taken over.
+	holdLimit = 500 * time.Millisecond
 )
+
+// Recover brings a handover to its end that somebody else has begun and left: an
+// operator that died, found by old's failover state. Nothing needs to be known of
+// it. The target is whom old follows in FailoverInProgress, else any replica.
+func Recover(ctx context.Context, old, target Server, opt Options) (Result, error) {
+	start := time.Now()
+	h := &run{old: old, target: target, opt: opt.withDefaults()}
+	h.result.Outcome = Aborted
+	h.before = h.look(ctx)
+	h.result.OldRunID, h.result.TargetRunID = h.before.old.RunID, h.before.target.RunID
+	if h.before.oldErr != nil {
+		return h.result, fmt.Errorf("%w: old primary: %w", ErrGate, h.before.oldErr)
+	}
+	if h.before.old.Failover == valkey.FailoverNone {
+		return h.result, fmt.Errorf("%w: %s is not failing over", ErrGate, old.Addr())
+	}
+	err := h.resolve(ctx, errors.New("found under way"))
+	h.result.Total = time.Since(start)
+	return h.result, err
+}
 
 // resolve brings a handover that went wrong to a proven end, if there is one.
 func (h *run) resolve(ctx context.Context, cause error) error {
 	ctx, cancel := h.settle(ctx)
 	defer cancel()
-	r := &resolver{run: h, graceEnds: time.Now().Add(promoteGrace)}
+	r := &resolver{run: h}
 	defer r.unpause(ctx)
 	for {
-		p := h.look(ctx)
+		p := h.glance(ctx)
 		end := r.step(ctx, p)
-		if end == "" && sleep(ctx, resolveEvery) {
+		if end == "" && !r.heldTooLong() && sleep(ctx, resolveEvery) {
 			continue
 		}
 		return h.conclude(end, p, cause)
 	}
+}
+
+// glance is a look that does not wait long for a server that does not answer.
+func (h *run) glance(ctx context.Context) pair {
+	ctx, cancel := context.WithTimeout(ctx, glanceTimeout)
+	defer cancel()
+	return h.look(ctx)
 }
 
 func (h *run) conclude(end Outcome, p pair, cause error) error {
@@ -51,8 +82,7 @@ func (h *run) conclude(end Outcome, p pair, cause error) error {
 // resolver remembers what it has done to the servers.
 type resolver struct {
 	*run
-	graceEnds time.Time
-	pausing   bool // we hold back writes on the old primary
+	held time.Time // since when we hold back writes on the old primary
 }
 
 // step looks at what both servers say and does at most one thing about it. It
@@ -67,7 +97,7 @@ func (r *resolver) step(ctx context.Context, p pair) Outcome {
 			r.promoted(ctx)
 		}
 	case p.old.Role == valkey.RolePrimary && p.old.Failover == valkey.FailoverNone:
-		return r.oldIsPrimary(p, targetGone, targetPrimary)
+		return r.oldIsPrimary(ctx, p, targetGone, targetPrimary)
 	case targetPrimary:
 		r.promoted(ctx)
 		if r.missing(p) == nil {
@@ -76,7 +106,7 @@ func (r *resolver) step(ctx context.Context, p pair) Outcome {
 	case p.old.Failover == valkey.FailoverWaitingForSync:
 		r.abort(ctx)
 	case p.old.Failover == valkey.FailoverInProgress:
-		if targetGone || time.Now().After(r.graceEnds) {
+		if r.demotedTooLong(p.old) || targetGone {
 			r.abort(ctx)
 		}
 	case p.old.Role == valkey.RoleReplica && targetGone && !r.result.Promoted:
@@ -89,14 +119,19 @@ func (r *resolver) step(ctx context.Context, p pair) Outcome {
 
 // oldIsPrimary: the old primary says that it is primary and not failing over. Is
 // that for good?
-func (r *resolver) oldIsPrimary(p pair, targetGone, targetPrimary bool) Outcome {
+func (r *resolver) oldIsPrimary(ctx context.Context, p pair, targetGone, targetPrimary bool) Outcome {
 	switch {
 	case p.old.RunID != r.before.old.RunID:
 		return Unproven // another process: nothing that was seen before counts
-	case targetPrimary:
-		return Unproven // two primaries: for the repair to decide
-	case p.old.ReplID == r.before.old.ReplID:
+	case p.old.ReplID == r.before.old.ReplID && !targetPrimary:
 		return Aborted // never demoted, the target was never asked
+	case targetPrimary && r.held.IsZero():
+		return Unproven // two primaries that take writes: for the repair to compare
+	case targetPrimary:
+		// Our abort came too late. The old one has taken no write since.
+		if host, port, err := r.targetAddress(); err == nil {
+			_ = r.old.ReplicaOf(ctx, host, port)
+		}
 	case targetGone:
 		return Aborted
 	case p.targetErr == nil && p.target.ReplID == p.old.ReplID:
@@ -111,13 +146,19 @@ func (r *resolver) abort(ctx context.Context) {
 	if err := r.old.PauseWrites(ctx, r.opt.SettleTimeout); err != nil {
 		return
 	}
-	r.pausing = true
+	if r.held.IsZero() {
+		r.held = time.Now()
+	}
 	_ = r.old.FailoverAbort(ctx)
+}
+
+func (r *resolver) heldTooLong() bool {
+	return !r.held.IsZero() && time.Since(r.held) > holdLimit
 }
 
 // unpause lifts our pause on every way out.
 func (r *resolver) unpause(ctx context.Context) {
-	if !r.pausing {
+	if r.held.IsZero() {
 		return
 	}
 	ctx, cancel := r.settle(ctx)
