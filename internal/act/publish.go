@@ -13,9 +13,10 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	discoveryac "k8s.io/client-go/applyconfigurations/discovery/v1"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/internal/failpoint"
@@ -55,8 +56,7 @@ func primariesFirst(nodes []model.Publication) []model.Publication {
 
 // route makes a Service lead to these pods, in one write of its slice.
 func (a *Actor) route(ctx context.Context, service string, to []model.Ref) error {
-	slice := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Namespace: a.Valkey.Namespace, Name: service}}
-	endpoints := make([]discoveryv1.Endpoint, 0, len(to))
+	endpoints := make([]*discoveryac.EndpointApplyConfiguration, 0, len(to))
 	for _, ref := range to {
 		e, err := endpoint(a.Valkey.Namespace, ref)
 		if err != nil {
@@ -64,39 +64,41 @@ func (a *Actor) route(ctx context.Context, service string, to []model.Ref) error
 		}
 		endpoints = append(endpoints, e)
 	}
-	_, err := controllerutil.CreateOrPatch(ctx, a.Client, slice, func() error {
-		slice.Labels = map[string]string{
-			discoveryv1.LabelServiceName: service,
-			discoveryv1.LabelManagedBy:   v1alpha1.ManagedBy,
-		}
-		for key, value := range a.Valkey.PodSelector() {
-			slice.Labels[key] = value
-		}
-		slice.AddressType = discoveryv1.AddressTypeIPv4
-		slice.Endpoints = endpoints
-		slice.Ports = []discoveryv1.EndpointPort{{
-			Name: ptr.To(v1alpha1.ContainerName), Port: ptr.To[int32](v1alpha1.Port), Protocol: ptr.To(corev1.ProtocolTCP),
-		}}
-		return controllerutil.SetControllerReference(a.Valkey, slice, a.Client.Scheme())
-	})
+	slice := discoveryac.EndpointSlice(service, a.Valkey.Namespace).
+		WithLabels(a.Valkey.PodSelector()).
+		WithLabels(map[string]string{
+			discoveryv1.LabelServiceName:   service,
+			discoveryv1.LabelManagedBy:     v1alpha1.ManagedBy,
+			"app.kubernetes.io/managed-by": v1alpha1.ManagedByLabel,
+		}).
+		WithOwnerReferences(owner(a.Valkey)).
+		WithAddressType(discoveryv1.AddressTypeIPv4).
+		WithEndpoints(endpoints...).
+		WithPorts(discoveryac.EndpointPort().
+			WithName(v1alpha1.ContainerName).WithPort(v1alpha1.Port).WithProtocol(corev1.ProtocolTCP))
+	err := a.Client.Apply(ctx, slice, client.ForceOwnership, client.FieldOwner(v1alpha1.ManagedByLabel))
 	if err != nil {
 		return fmt.Errorf("write EndpointSlice %s/%s: %w", a.Valkey.Namespace, service, err)
 	}
 	return nil
 }
 
-func endpoint(namespace string, ref model.Ref) (discoveryv1.Endpoint, error) {
+func owner(v *v1alpha1.Valkey) *metav1ac.OwnerReferenceApplyConfiguration {
+	return metav1ac.OwnerReference().
+		WithAPIVersion(v1alpha1.GroupVersion.String()).WithKind("Valkey").
+		WithName(v.Name).WithUID(v.UID).WithController(true).WithBlockOwnerDeletion(true)
+}
+
+func endpoint(namespace string, ref model.Ref) (*discoveryac.EndpointApplyConfiguration, error) {
 	host, _, err := splitAddress(ref.Address)
 	if err != nil {
-		return discoveryv1.Endpoint{}, err
+		return nil, err
 	}
-	return discoveryv1.Endpoint{
-		Addresses: []string{host},
-		Conditions: discoveryv1.EndpointConditions{
-			Ready: ptr.To(true), Serving: ptr.To(true), Terminating: ptr.To(false),
-		},
-		TargetRef: &corev1.ObjectReference{Kind: "Pod", Namespace: namespace, Name: ref.Name, UID: types.UID(ref.UID)},
-	}, nil
+	return discoveryac.Endpoint().
+		WithAddresses(host).
+		WithConditions(discoveryac.EndpointConditions().WithReady(true).WithServing(true).WithTerminating(false)).
+		WithTargetRef(corev1ac.ObjectReference().
+			WithKind("Pod").WithNamespace(namespace).WithName(ref.Name).WithUID(types.UID(ref.UID))), nil
 }
 
 // publishPod writes one pod's label, drain mark and readiness gate.

@@ -1,0 +1,100 @@
+package controller
+
+import (
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/events"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+	"github.com/valkeeper/valkeeper/internal/act"
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// Events tells the story of an instance as Kubernetes events: every step that
+// changed something, and every hold once, when it begins.
+type Events struct {
+	Recorder events.EventRecorder
+	mu       sync.Mutex
+	held     map[string]string
+}
+
+// Done tells of a step. Publications and drains are too many and too small.
+func (e *Events) Done(v *v1alpha1.Valkey, step model.Step) {
+	var reason, action string
+	switch s := step.(type) {
+	case model.Promote:
+		reason, action = "Promoted", "Promote"
+	case model.Follow:
+		reason, action = "Following", "Follow"
+	case model.Scale:
+		reason, action = "Scaled", "Scale"
+	case model.Restart:
+		reason, action = "Restarting", "Restart"
+	case model.Drain:
+		if !s.Start {
+			return
+		}
+		reason, action = "Draining", "Drain"
+	case model.Publish, model.Handover:
+		return // a handover has an event of its own
+	}
+	e.Recorder.Eventf(v, nil, corev1.EventTypeNormal, reason, action, "%s", note(step.String()))
+}
+
+// Held tells of the first hold, when it is another one than before. A pause or
+// a wait of moments is no news.
+func (e *Events) Held(v *v1alpha1.Valkey, plan model.Plan) {
+	key := v.Namespace + "/" + v.Name
+	now := ""
+	if len(plan.Holds) > 0 && plan.Steps[v.Name] == nil && newsworthy(plan.Holds[0].Reason) {
+		now = fmt.Sprintf("%s %s", plan.Holds[0].Reason, plan.Holds[0].Node)
+	}
+	e.mu.Lock()
+	if e.held == nil {
+		e.held = map[string]string{}
+	}
+	news := now != "" && e.held[key] != now
+	e.held[key] = now
+	e.mu.Unlock()
+	if news {
+		h := plan.Holds[0]
+		e.Recorder.Eventf(v, nil, corev1.EventTypeWarning, string(h.Reason), "Hold", "%s", note(h.String()))
+	}
+}
+
+func newsworthy(r model.Reason) bool {
+	switch r {
+	case model.ServicesBusy, model.RevisionUnknown, model.PodStarting, model.ClientsLeaving:
+		return false
+	default:
+		return true
+	}
+}
+
+// HandedOver tells how a handover ended.
+func (e *Events) HandedOver(v *v1alpha1.Valkey, h act.Handover, err error) {
+	if err != nil {
+		e.Recorder.Eventf(v, nil, corev1.EventTypeWarning, "HandoverFailed", "Handover", "%s", note(err.Error()))
+		return
+	}
+	e.Recorder.Eventf(v, nil, corev1.EventTypeNormal, "HandedOver", "Handover",
+		"%s handed over to %s within %s; %d clients were sent on", h.From, h.To, h.Result.Switch, h.Drained.Killed)
+}
+
+// Forget drops what is known of an instance.
+func (e *Events) Forget(instance string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.held, instance)
+}
+
+// note fits a text into an event (1,024 bytes).
+func note(text string) string {
+	const most = 1000
+	if len(text) > most {
+		return text[:most] + "…"
+	}
+	return text
+}

@@ -1,0 +1,109 @@
+package controller
+
+import (
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/valkeeper/valkeeper/internal/act"
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+var labels = []string{"namespace", "name"}
+
+var (
+	handovers = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "valkeeper_handovers_total", Help: "Handovers by outcome (Done, Aborted, Unproven).",
+	}, append(labels[:2:2], "outcome"))
+	switchSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "valkeeper_handover_switch_seconds", Help: "Time for which writes were held back while the role moved.",
+		Buckets: []float64{.001, .002, .004, .008, .016, .032, .064, .125, .25, .5, 1, 2, 5},
+	}, labels)
+	steps = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "valkeeper_steps_total", Help: "Steps performed, by kind.",
+	}, append(labels[:2:2], "kind"))
+	holding = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "valkeeper_hold", Help: "1 while the instance waits for this reason.",
+	}, append(labels[:2:2], "reason"))
+	nodeStates = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "valkeeper_nodes", Help: "Nodes of the instance by state (wished, in_service, stale, down).",
+	}, append(labels[:2:2], "state"))
+)
+
+func init() { metrics.Registry.MustRegister(handovers, switchSeconds, steps, holding, nodeStates) }
+
+func split(instance string) (namespace, name string) {
+	namespace, name, _ = strings.Cut(instance, "/")
+	return namespace, name
+}
+
+func countHandover(instance string, h act.Handover, err error) {
+	ns, name := split(instance)
+	handovers.WithLabelValues(ns, name, string(h.Result.Outcome)).Inc()
+	if err == nil {
+		switchSeconds.WithLabelValues(ns, name).Observe(h.Result.Switch.Seconds())
+	}
+}
+
+func countStep(instance string, step model.Step) {
+	ns, name := split(instance)
+	steps.WithLabelValues(ns, name, kindOf(step)).Inc()
+}
+
+func kindOf(step model.Step) string {
+	switch step.(type) {
+	case model.Promote:
+		return "promote"
+	case model.Follow:
+		return "follow"
+	case model.Publish:
+		return "publish"
+	case model.Scale:
+		return "scale"
+	case model.Drain:
+		return "drain"
+	case model.Handover:
+		return "handover"
+	case model.Restart:
+		return "restart"
+	}
+	return "unknown"
+}
+
+func observeMetrics(snap model.Snapshot, plan model.Plan) {
+	ns, name := split(snap.Instance)
+	holding.DeletePartialMatch(prometheus.Labels{"namespace": ns, "name": name})
+	for _, h := range plan.Holds {
+		holding.WithLabelValues(ns, name, string(h.Reason)).Set(1)
+	}
+	var inService, stale, down float64
+	for _, shard := range snap.Shards {
+		for _, n := range shard.Nodes {
+			inService += one(n.InService && n.Ready)
+			stale += one(shard.Stale(n))
+			down += one(n.Down())
+		}
+	}
+	nodeStates.WithLabelValues(ns, name, "wished").Set(float64(snap.Policy.Nodes * len(snap.Shards)))
+	nodeStates.WithLabelValues(ns, name, "in_service").Set(inService)
+	nodeStates.WithLabelValues(ns, name, "stale").Set(stale)
+	nodeStates.WithLabelValues(ns, name, "down").Set(down)
+}
+
+func one(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+func forgetMetrics(instance string) {
+	ns, name := split(instance)
+	match := prometheus.Labels{"namespace": ns, "name": name}
+	handovers.DeletePartialMatch(match)
+	switchSeconds.DeletePartialMatch(match)
+	steps.DeletePartialMatch(match)
+	holding.DeletePartialMatch(match)
+	nodeStates.DeletePartialMatch(match)
+}

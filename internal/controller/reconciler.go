@@ -1,0 +1,201 @@
+// Package controller runs the loop: make the declared objects so, observe,
+// plan, say what is seen, act once, look again.
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+	"github.com/valkeeper/valkeeper/internal/act"
+	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/observe"
+	"github.com/valkeeper/valkeeper/internal/plan"
+	"github.com/valkeeper/valkeeper/internal/servers"
+	"github.com/valkeeper/valkeeper/internal/status"
+)
+
+const (
+	// idleEvery is how often an instance at rest is looked at: its servers tell
+	// nobody when their roles change.
+	idleEvery = 3 * time.Second
+	// busyEvery is how often an instance is looked at while something is waited
+	// for that Kubernetes does not tell of, such as a synchronisation.
+	busyEvery = 150 * time.Millisecond
+	// stepEvery is how soon the next look follows a step. The caches need about
+	// that long to hear of it.
+	stepEvery = 15 * time.Millisecond
+)
+
+// Reconciler looks after instances. Each reconcile starts from what it sees;
+// what it keeps in memory only saves work and may be lost at any time.
+type Reconciler struct {
+	Client client.Client
+	// Live reads past every cache.
+	Live     client.Reader
+	Observer observe.Observer
+	Servers  *servers.Pool
+	Turns    *act.Turns
+	Calm     *Calm
+	Events   *Events
+	Objects  Objects
+	refused  refusals
+	reported reports
+}
+
+// Reconcile is one turn of the loop for one instance.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	v := &v1alpha1.Valkey{}
+	if err := r.Client.Get(ctx, req.NamespacedName, v); err != nil {
+		if client.IgnoreNotFound(err) == nil {
+			r.forget(req.String())
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !v.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil // the garbage collector takes what belongs to it
+	}
+	result, err := r.turn(ctx, v)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		r.reportFailure(ctx, v, err)
+	}
+	return result, err
+}
+
+func (r *Reconciler) turn(ctx context.Context, v *v1alpha1.Valkey) (ctrl.Result, error) {
+	creds, err := r.Objects.Ensure(ctx, v)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	snap, err := r.Observer.Look(ctx, v, creds)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	next, err := plan.Next(snap)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	r.Calm.Note(snap.Instance, next)
+	shown := r.refused.show(snap.Instance, next)
+	derived := status.Derive(status.Input{Generation: v.Generation, Snapshot: snap, Plan: shown, Previous: v.Status})
+	if err := r.report(ctx, v, derived); err != nil {
+		return ctrl.Result{}, err
+	}
+	r.Events.Held(v, shown)
+	observeMetrics(snap, shown)
+	return r.act(ctx, v, creds, snap, next)
+}
+
+// act performs the step of each shard, and says when to look again.
+func (r *Reconciler) act(ctx context.Context, v *v1alpha1.Valkey, creds servers.Credentials, snap model.Snapshot, next model.Plan) (ctrl.Result, error) {
+	actor := &act.Actor{Client: r.Client, Servers: r.Servers, Creds: creds, Valkey: v, Turns: r.Turns,
+		Replan: func(ctx context.Context) (model.Snapshot, model.Plan, error) { return r.replan(ctx, v, creds) }}
+	again := pace(snap, next)
+	var failed []error
+	for _, shard := range snap.Shards {
+		step := next.Steps[shard.Name]
+		if step == nil || r.refused.waits(snap.Instance, step) {
+			continue
+		}
+		after, err := r.perform(ctx, actor, shard.Name, step)
+		if err != nil {
+			failed = append(failed, err)
+		}
+		again = min(again, after)
+	}
+	return ctrl.Result{RequeueAfter: again}, errors.Join(failed...)
+}
+
+// perform does one step and records what came of it.
+func (r *Reconciler) perform(ctx context.Context, actor *act.Actor, shard string, step model.Step) (time.Duration, error) {
+	logger := log.FromContext(ctx).WithValues("shard", shard, "step", step.String())
+	instance := actor.Valkey.Namespace + "/" + actor.Valkey.Name
+	out, err := actor.Do(ctx, shard, step)
+	if out.Handover != nil {
+		r.recordHandover(ctx, actor.Valkey, *out.Handover, err)
+	}
+	switch {
+	case errors.Is(err, act.ErrChanged):
+		logger.V(1).Info("the step is out of date; looking again", "cause", err.Error())
+		return busyEvery / 3, nil
+	case errors.Is(err, act.ErrHandover):
+		return busyEvery, nil // recorded; the next attempt waits its turn
+	case err != nil:
+		return idleEvery, fmt.Errorf("%s: %w", step, err)
+	case len(out.Holds) > 0:
+		r.refused.keep(instance, step, out.Holds)
+		logger.V(1).Info("the step has to wait", "hold", out.Holds[0].String())
+		return max(out.Holds[0].After, stepEvery), nil
+	}
+	r.refused.clear(instance)
+	r.Events.Done(actor.Valkey, step)
+	countStep(instance, step)
+	logger.Info("done")
+	return stepEvery, nil
+}
+
+// replan reads everything past the caches and plans from that.
+func (r *Reconciler) replan(ctx context.Context, v *v1alpha1.Valkey, creds servers.Credentials) (model.Snapshot, model.Plan, error) {
+	live := &v1alpha1.Valkey{}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(v), live); err != nil {
+		return model.Snapshot{}, model.Plan{}, err
+	}
+	if live.UID != v.UID || live.Generation != v.Generation {
+		return model.Snapshot{}, model.Plan{}, fmt.Errorf("%w: the resource has changed", act.ErrChanged)
+	}
+	snap, err := r.Observer.Fresh(r.Live).Look(ctx, live, creds)
+	if err != nil {
+		return model.Snapshot{}, model.Plan{}, err
+	}
+	next, err := plan.Next(snap)
+	return snap, next, err
+}
+
+// pace is when to look again if no step says otherwise.
+func pace(snap model.Snapshot, next model.Plan) time.Duration {
+	again := idleEvery
+	for _, shard := range snap.Shards {
+		if unsettled(shard, snap.Policy) {
+			again = busyEvery
+		}
+	}
+	for _, h := range next.Holds {
+		if h.After > 0 {
+			again = min(again, max(h.After, stepEvery))
+		}
+	}
+	return again
+}
+
+// unsettled says whether something is under way that no event will tell of.
+func unsettled(shard model.Shard, policy model.Policy) bool {
+	primary, ok := shard.Primary()
+	if !ok || shard.Size != policy.Nodes {
+		return true
+	}
+	for _, n := range shard.Nodes {
+		if n.Trouble != "" && n.Dead {
+			continue // Kubernetes will tell when that changes
+		}
+		if shard.Stale(n) && !policy.Paused || n.Down() || (n.Name != primary.Name && !model.Attached(primary, n)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Reconciler) forget(instance string) {
+	r.Servers.Keep(instance, nil)
+	r.Objects.Forget(instance)
+	r.refused.clear(instance)
+	r.reported.forget(instance)
+	r.Calm.Forget(instance)
+	r.Events.Forget(instance)
+	forgetMetrics(instance)
+}
