@@ -20,10 +20,9 @@ const (
 	Port = 6379
 	// ContainerName of the server in its pod.
 	ContainerName = "valkey"
-	// ManagedBy is the value of endpointslice.kubernetes.io/managed-by.
+	// ManagedBy is the value of app.kubernetes.io/managed-by and of
+	// endpointslice.kubernetes.io/managed-by.
 	ManagedBy = "valkeeper.io"
-	// ManagedByLabel is the value of app.kubernetes.io/managed-by.
-	ManagedByLabel = "valkeeper"
 )
 
 // PrimaryServiceName is the Service that writes go to.

@@ -129,7 +129,7 @@ func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
 // cacheOptions keeps in memory what belongs to instances, and of everybody
 // else's Services and EndpointSlices only that they exist (controller/calm.go).
 func cacheOptions(namespaces string) cache.Options {
-	ours := labels.SelectorFromSet(labels.Set{"app.kubernetes.io/managed-by": v1alpha1.ManagedByLabel})
+	ours := labels.SelectorFromSet(labels.Set{"app.kubernetes.io/managed-by": v1alpha1.ManagedBy})
 	opts := cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
@@ -155,7 +155,7 @@ func stripOthers(obj any) (any, error) {
 	switch o := obj.(type) {
 	case *corev1.Service:
 		o.ManagedFields = nil
-		if o.Labels["app.kubernetes.io/managed-by"] != v1alpha1.ManagedByLabel {
+		if o.Labels["app.kubernetes.io/managed-by"] != v1alpha1.ManagedBy {
 			o.Spec, o.Annotations = corev1.ServiceSpec{}, nil
 		}
 	case *discoveryv1.EndpointSlice:

@@ -105,7 +105,7 @@ func (d *departure) end() handover.Drained {
 
 // moveTraffic leads the primary Service to the new primary in one write.
 func (a *Actor) moveTraffic(ctx context.Context, to model.Ref) error {
-	if err := a.route(ctx, a.Valkey.PrimaryServiceName(), []model.Ref{to}); err != nil {
+	if err := a.routePrimary(ctx, to); err != nil {
 		return err
 	}
 	failpoint.Reach(failpoint.HandoverRouted)

@@ -9,26 +9,24 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
-	discoveryac "k8s.io/client-go/applyconfigurations/discovery/v1"
-	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
+	"github.com/valkeeper/valkeeper/internal/apply"
 	"github.com/valkeeper/valkeeper/internal/failpoint"
 	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/render"
 )
 
 // publish writes the primary's endpoint first: clients come before budgets.
 func (a *Actor) publish(ctx context.Context, s model.Publish) error {
-	if err := a.route(ctx, a.Valkey.PrimaryServiceName(), []model.Ref{s.Primary}); err != nil {
+	if err := a.routePrimary(ctx, s.Primary); err != nil {
 		return err
 	}
-	if err := a.route(ctx, a.Valkey.ReplicasServiceName(), s.Replicas); err != nil {
+	if err := a.routeReplicas(ctx, s.Replicas); err != nil {
 		return err
 	}
 	failpoint.Reach(failpoint.PublishSliced)
@@ -54,51 +52,36 @@ func primariesFirst(nodes []model.Publication) []model.Publication {
 	return append(first, rest...)
 }
 
-// route makes a Service lead to these pods, in one write of its slice.
-func (a *Actor) route(ctx context.Context, service string, to []model.Ref) error {
-	endpoints := make([]*discoveryac.EndpointApplyConfiguration, 0, len(to))
+// routePrimary makes the primary Service lead to a pod, in one write of its
+// slice: never to two.
+func (a *Actor) routePrimary(ctx context.Context, to model.Ref) error {
+	e, err := endpoint(to)
+	if err != nil {
+		return err
+	}
+	return apply.Object(ctx, a.Client, render.PrimarySlice(a.Valkey, &e))
+}
+
+// routeReplicas makes the replicas' Service lead to these pods. A topology
+// without replicas has no such Service.
+func (a *Actor) routeReplicas(ctx context.Context, to []model.Ref) error {
+	if len(to) == 0 {
+		return nil
+	}
+	endpoints := make([]render.Endpoint, 0, len(to))
 	for _, ref := range to {
-		e, err := endpoint(a.Valkey.Namespace, ref)
+		e, err := endpoint(ref)
 		if err != nil {
 			return err
 		}
 		endpoints = append(endpoints, e)
 	}
-	slice := discoveryac.EndpointSlice(service, a.Valkey.Namespace).
-		WithLabels(a.Valkey.PodSelector()).
-		WithLabels(map[string]string{
-			discoveryv1.LabelServiceName:   service,
-			discoveryv1.LabelManagedBy:     v1alpha1.ManagedBy,
-			"app.kubernetes.io/managed-by": v1alpha1.ManagedByLabel,
-		}).
-		WithOwnerReferences(owner(a.Valkey)).
-		WithAddressType(discoveryv1.AddressTypeIPv4).
-		WithEndpoints(endpoints...).
-		WithPorts(discoveryac.EndpointPort().
-			WithName(v1alpha1.ContainerName).WithPort(v1alpha1.Port).WithProtocol(corev1.ProtocolTCP))
-	err := a.Client.Apply(ctx, slice, client.ForceOwnership, client.FieldOwner(v1alpha1.ManagedByLabel))
-	if err != nil {
-		return fmt.Errorf("write EndpointSlice %s/%s: %w", a.Valkey.Namespace, service, err)
-	}
-	return nil
+	return apply.Object(ctx, a.Client, render.ReplicaSlice(a.Valkey, endpoints))
 }
 
-func owner(v *v1alpha1.Valkey) *metav1ac.OwnerReferenceApplyConfiguration {
-	return metav1ac.OwnerReference().
-		WithAPIVersion(v1alpha1.GroupVersion.String()).WithKind("Valkey").
-		WithName(v.Name).WithUID(v.UID).WithController(true).WithBlockOwnerDeletion(true)
-}
-
-func endpoint(namespace string, ref model.Ref) (*discoveryac.EndpointApplyConfiguration, error) {
+func endpoint(ref model.Ref) (render.Endpoint, error) {
 	host, _, err := splitAddress(ref.Address)
-	if err != nil {
-		return nil, err
-	}
-	return discoveryac.Endpoint().
-		WithAddresses(host).
-		WithConditions(discoveryac.EndpointConditions().WithReady(true).WithServing(true).WithTerminating(false)).
-		WithTargetRef(corev1ac.ObjectReference().
-			WithKind("Pod").WithNamespace(namespace).WithName(ref.Name).WithUID(types.UID(ref.UID))), nil
+	return render.Endpoint{IP: host, Pod: ref.Name, UID: ref.UID}, err
 }
 
 // publishPod writes one pod's label, drain mark and readiness gate.

@@ -36,7 +36,8 @@ type Follow struct {
 // Publish makes Kubernetes show what the servers say: the Services' endpoints,
 // the pods' role labels and readiness gates.
 type Publish struct {
-	// Primary and Replicas are the endpoints of the two Services.
+	// Primary and Replicas are the endpoints of the two Services. A topology
+	// without replicas has the first Service alone.
 	Primary  Ref
 	Replicas []Ref
 	// Nodes are the pods whose label, gate or drain mark differ from what they

@@ -16,7 +16,7 @@ const linkGrace = 5 * time.Second
 
 // publish makes Kubernetes show what the servers say. With no single primary it
 // changes nothing: clients keep what they have until the truth is known.
-func publish(_ topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
+func publish(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
 	primary, ok := shard.Primary()
 	if !ok || primary.Phase == model.PodTerminating {
 		return model.Decision{}
@@ -38,7 +38,7 @@ func publish(_ topology.Rules, policy model.Policy, shard model.Shard) model.Dec
 			step.Replicas = append(step.Replicas, n.Ref)
 		}
 	}
-	if len(step.Replicas) == 0 {
+	if len(step.Replicas) == 0 && !rules.PrimaryRestarts() {
 		step.Replicas = []model.Ref{primary.Ref} // reads go on while no replica serves
 	}
 	slices.SortFunc(step.Replicas, func(a, b model.Ref) int { return strings.Compare(a.Address, b.Address) })
