@@ -201,6 +201,7 @@ func TestHandoverThatADeadOperatorLeftIsRecovered(t *testing.T) {
 				old, target := set[0], set[1]
 				node, targetNode := old.Node(), target.Node()
 				target.Must("ACL", "SETUSER", ReplicationUser, "off")
+				target.WaitAcknowledged(old)
 				if err := node.Failover(ctx, target.Host, target.Port, 200*time.Millisecond); err != nil {
 					t.Fatal(err)
 				}

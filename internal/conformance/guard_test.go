@@ -34,61 +34,68 @@ func TestNodeBootedAsReplicaOfNobodyServesNobody(t *testing.T) {
 // copies can be compared before anybody is promoted.
 func TestWhatANodeKnowsOfItsCopyAfterARestartUnderTheGuard(t *testing.T) {
 	rows := []struct {
+		name        string
 		persistence Persistence
-		role        string
-		keeps       bool // history and offset
+		config      []string
+		exPrimary   bool
+		sameHistory bool // replication id kept
+		sameOffset  bool
 		data        bool
-		partial     bool
+		partial     bool // it resynchronises without a full sync
 	}{
-		{RDB, "primary", true, true, true},
-		{RDB, "replica", true, true, true},
-		{AOF, "primary", false, true, false},
-		{AOF, "replica", false, true, false},
-		{NoPersistence, "replica", false, false, false},
+		{name: "RDB ex-primary", persistence: RDB, exPrimary: true, sameHistory: true, sameOffset: true, data: true, partial: true},
+		{name: "RDB ex-replica", persistence: RDB, sameHistory: true, sameOffset: true, data: true, partial: true},
+		{name: "AOF ex-primary forgets its history", persistence: AOF, exPrimary: true, data: true},
+		{name: "AOF ex-replica forgets its history", persistence: AOF, data: true},
+		{name: "no persistence ex-primary", persistence: NoPersistence, exPrimary: true},
+		// The dump that its full sync came in stays in its folder.
+		{name: "no persistence ex-replica loads its last full sync", persistence: NoPersistence, sameHistory: true, data: true, partial: true},
+		{name: "no persistence and rdb-del-sync-files ex-replica", persistence: NoPersistence, config: []string{"rdb-del-sync-files yes"}},
 	}
 	for _, version := range Versions {
 		for _, row := range rows {
-			t.Run(string(version)+" "+string(row.persistence)+" ex-"+row.role, func(t *testing.T) {
+			t.Run(string(version)+" "+row.name, func(t *testing.T) {
 				t.Parallel()
-				spec := Spec{Version: version, Persistence: row.persistence}
-				set := Set(t, spec, spec)
-				old, target := set[0], set[1]
+				spec := Spec{Version: version, Persistence: row.persistence, Config: row.config}
+				old, target := Start(t, spec), New(t, spec)
+				old.Must("SET", "early", "yes")
+				target.Spec.Guard = true
+				target.Start()
+				target.Follow(old)
 				old.Must("SET", "kept", "yes")
 				restarted, primary := target, old
-				if row.role == "primary" {
+				if row.exPrimary {
 					hastenedFailover(t, old, target)
 					restarted, primary = old, target
 				}
-				restarted.WaitSynced(primary)
+				restarted.WaitAcknowledged(primary)
 				before, _ := restarted.Info()
+				restarted.waitIdleDisk()
 				restarted.Stop()
 				primary.Must("SET", "later", "yes")
+				fullBefore := primary.stat(t, "sync_full")
+				restarted.Spec.Guard = true
 				restarted.Start()
 				after, _ := restarted.Info()
-				t.Logf("before: %s %d; after: %s %d, %d keys", before.ReplID, before.Offset, after.ReplID, after.Offset, after.Keys)
-				if keeps := after.ReplID == before.ReplID && after.Offset == before.Offset; keeps != row.keeps {
-					t.Errorf("keeps its history: %t, want %t", keeps, row.keeps)
+				t.Logf("before: %s %d, %d keys; after: %s %d, %d keys", before.ReplID, before.Offset, before.Keys, after.ReplID, after.Offset, after.Keys)
+				if same := after.ReplID == before.ReplID; same != row.sameHistory {
+					t.Errorf("keeps its history: %t", same)
+				}
+				if same := after.Offset == before.Offset; same != row.sameOffset {
+					t.Errorf("keeps its offset: %t", same)
 				}
 				if (after.Keys > 0) != row.data {
-					t.Errorf("%d keys, want data: %t", after.Keys, row.data)
+					t.Errorf("holds %d keys", after.Keys)
 				}
 				restarted.Follow(primary)
-				if partial := restarted.LogHas("Partial Resynchronization"); partial != (row.partial || row.role == "primary") {
-					t.Errorf("ever resynchronised partially: %t", partial)
+				if partial := primary.stat(t, "sync_full") == fullBefore; partial != row.partial {
+					t.Errorf("resynchronised partially: %t", partial)
 				}
-				if full := primary.fullSyncs(t) > 1 || primary.fullSyncs(t) == 1 && row.role == "primary"; full == row.partial {
-					t.Errorf("%d full syncs given, want partial: %t", primary.fullSyncs(t), row.partial)
-				}
-				if got := restarted.Must("GET", "later"); got != "yes" {
-					t.Errorf("the copy lacks what was written meanwhile")
-				}
+				Eventually(t, "it has what was written meanwhile", func() bool { return restarted.Must("GET", "later") == "yes" })
 			})
 		}
 	}
 }
-
-// fullSyncs is how many full synchronisations the server has given since its start.
-func (s *Server) fullSyncs(t *testing.T) int { return s.stat(t, "sync_full") }
 
 // A container that restarts keeps its address. An empty primary that comes back
 // at once is the classic disaster: its replicas follow it into emptiness.

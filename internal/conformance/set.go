@@ -98,6 +98,20 @@ func (s *Server) WaitSynced(primary *Server) {
 	})
 }
 
+// WaitAcknowledged waits until s has acknowledged all of primary's stream; with
+// writers about that may never be.
+func (s *Server) WaitAcknowledged(primary *Server) {
+	s.t.Helper()
+	node := s.Node()
+	defer node.Close()
+	Eventually(s.t, s.Addr()+" acknowledged everything", func() bool {
+		_ = node.GetAck(context.Background())
+		of, _ := primary.Info()
+		line, ok := primary.line(s)
+		return ok && line.State == valkey.ReplicaOnline && line.Offset == of.Offset
+	})
+}
+
 // line is the replica as its primary shows it.
 func (s *Server) line(replica *Server) (valkey.ReplicaLine, bool) {
 	info, _ := s.Info()

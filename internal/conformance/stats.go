@@ -21,3 +21,20 @@ func (s *Server) stat(t testing.TB, name string) int {
 	t.Fatalf("INFO stats has no %s", name)
 	return 0
 }
+
+// waitIdleDisk waits until no child writes a dump or an AOF. A server that is
+// asked to end (SIGTERM) while it writes its first AOF, as it does after a full
+// sync, refuses and goes on: "Writing initial AOF, can't exit"
+// (valkey 9.1 src/server.c finishShutdown).
+func (s *Server) waitIdleDisk() {
+	s.t.Helper()
+	Eventually(s.t, s.Addr()+" writes no file", func() bool {
+		text := s.Must("INFO", "persistence")
+		for _, busy := range []string{"rdb_bgsave_in_progress:1", "aof_rewrite_in_progress:1", "aof_rewrite_scheduled:1"} {
+			if strings.Contains(text, busy) {
+				return false
+			}
+		}
+		return true
+	})
+}
