@@ -1,11 +1,6 @@
 package bed
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -56,7 +51,7 @@ func (b *Bed) issueCertificates() (*pki.Authority, error) {
 	if err := front.Issue("front-proxy-client", pki.Identity{CommonName: "front-proxy-client"}); err != nil {
 		return nil, err
 	}
-	if err := ensureServiceAccountKey(pkiDir()); err != nil {
+	if err := pki.EnsureSigningKey(pkiDir()); err != nil {
 		return nil, err
 	}
 	kubeconfigs := filepath.Join(dataDir, "kubeconfigs")
@@ -73,30 +68,6 @@ func (b *Bed) issueCertificates() (*pki.Authority, error) {
 		}
 	}
 	return authority, nil
-}
-
-// ensureServiceAccountKey makes the pair of keys that tokens are signed with.
-func ensureServiceAccountKey(dir string) error {
-	private, public := filepath.Join(dir, "sa.key"), filepath.Join(dir, "sa.pub")
-	if _, err := os.Stat(public); err == nil {
-		return nil
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	privateDER, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		return err
-	}
-	publicDER, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(private, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: privateDER}), 0o600); err != nil {
-		return err
-	}
-	return os.WriteFile(public, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: publicDER}), 0o644)
 }
 
 // writeNodeConfig puts what a node needs where it sees it.

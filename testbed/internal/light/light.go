@@ -110,8 +110,8 @@ func (s server) start(ctx context.Context) error {
 		"--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none",
 		"--client-ca-file=" + authority.CertFile("ca"),
 		"--tls-cert-file=" + authority.CertFile("server"), "--tls-private-key-file=" + authority.KeyFile("server"),
-		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=" + authority.KeyFile("sa"),
-		"--service-account-signing-key-file=" + authority.KeyFile("sa"), "--profiling=false",
+		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=" + s.path("pki", "sa.pub"),
+		"--service-account-signing-key-file=" + s.path("pki", "sa.key"), "--profiling=false",
 	}}); err != nil {
 		return err
 	}
@@ -129,13 +129,12 @@ func (s server) certificates() (*pki.Authority, error) {
 	for name, id := range map[string]pki.Identity{
 		"server": {CommonName: "kube-apiserver", Hosts: []string{"127.0.0.1", "localhost"}},
 		"admin":  {CommonName: "admin", Organizations: []string{"system:masters"}},
-		"sa":     {CommonName: "service-accounts"},
 	} {
 		if err := authority.Issue(name, id); err != nil {
 			return nil, err
 		}
 	}
-	return authority, nil
+	return authority, pki.EnsureSigningKey(s.path("pki"))
 }
 
 func (s server) awaitReady(ctx context.Context, authority *pki.Authority, port int) error {
