@@ -1,0 +1,164 @@
+package render
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+)
+
+const (
+	// Nobody is the primary that every server follows when it boots: an address
+	// where nobody listens.
+	Nobody = "127.0.0.1 1"
+
+	confFolder   = "/etc/valkey"
+	confFile     = "valkey.conf"
+	secretFolder = "secret"
+	aclFile      = "users.acl"
+	authFile     = "auth.conf"
+	dataFolder   = "/data"
+)
+
+// ErrOwnedSetting is wrapped by the error for a spec.config that sets what the
+// operator owns. The API server refuses such a resource too, if its CRD is as
+// new as the operator.
+var ErrOwnedSetting = errors.New("spec.config sets what the operator owns")
+
+// setting is one line of valkey.conf.
+type setting struct{ name, value string }
+
+// serverConf is the valkey.conf of every server of an instance. Each setting in
+// it is known to 8.1 and 9.1. The user's come last, and so win.
+func serverConf(s *v1alpha1.ValkeySpec) (string, error) {
+	user, err := userSettings(s.Config)
+	if err != nil {
+		return "", err
+	}
+	parts := [][]setting{identity(), replication(s), persistence(s), user}
+	var b strings.Builder
+	b.WriteString("# Written by Valkeeper. To change it, change the Valkey resource.\n")
+	for _, part := range parts {
+		for _, line := range part {
+			fmt.Fprintf(&b, "%s %s\n", line.name, line.value)
+		}
+	}
+	return b.String(), nil
+}
+
+// identity is how a server is reached and who may.
+func identity() []setting {
+	secret := confFolder + "/" + secretFolder + "/"
+	return []setting{
+		{"port", strconv.Itoa(v1alpha1.Port)},
+		{"bind", "* -::*"},
+		{"protected-mode", "no"}, // the users in the ACL file protect it
+		{"tcp-keepalive", "60"},
+		{"daemonize", "no"},
+		{"dir", dataFolder},
+		{"aclfile", secret + aclFile},
+		{"include", secret + authFile},
+	}
+}
+
+// replication is what makes a restarted server catch up soon.
+func replication(s *v1alpha1.ValkeySpec) []setting {
+	size := sizesFor(s.Resources)
+	out := []setting{
+		{"replicaof", Nobody},
+		{"repl-diskless-sync", "yes"},
+		{"repl-diskless-sync-delay", "0"}, // one replica restarts at a time
+		{"repl-timeout", "60"},
+		{"repl-backlog-size", bytes(size.backlog)},
+		{"client-output-buffer-limit", fmt.Sprintf("replica %d %d 120", size.bufferHard, size.bufferSoft)},
+		{"shutdown-timeout", strconv.FormatInt(shutdownTimeout, 10)},
+	}
+	if size.maxMemory > 0 {
+		out = append(out, setting{"maxmemory", bytes(size.maxMemory)})
+	}
+	return out
+}
+
+// persistence is what a server writes to its storage.
+func persistence(s *v1alpha1.ValkeySpec) []setting {
+	switch s.PersistenceMode() {
+	case v1alpha1.PersistenceAOF:
+		return []setting{{"save", `""`}, {"appendonly", "yes"}, {"appendfsync", "everysec"}}
+	case v1alpha1.PersistenceRDB:
+		return []setting{{"save", saveRules(s.Persistence.Save)}, {"appendonly", "no"}}
+	case v1alpha1.PersistenceNone:
+		// The file of a full synchronisation goes too: it would be loaded at the
+		// next start, long out of date.
+		return []setting{{"save", `""`}, {"appendonly", "no"}, {"rdb-del-sync-files", "yes"}}
+	}
+	return nil
+}
+
+func saveRules(rules []v1alpha1.SaveRule) string {
+	if len(rules) == 0 {
+		return "3600 1 300 100 60 10000"
+	}
+	out := make([]string, 0, len(rules))
+	for _, r := range rules {
+		out = append(out, fmt.Sprintf("%d %d", r.Seconds, r.Changes))
+	}
+	return strings.Join(out, " ")
+}
+
+func userSettings(config v1alpha1.Config) ([]setting, error) {
+	var out []setting
+	for _, name := range slices.Sorted(maps.Keys(config)) {
+		value := string(config[name])
+		if owned, ok := v1alpha1.OwnerOf(strings.ToLower(name)); ok {
+			return nil, fmt.Errorf("%w: %s: %s", ErrOwnedSetting, name, owned.Refusal())
+		}
+		if strings.ContainsFunc(name+value, unicode.IsControl) || strings.ContainsFunc(name, unicode.IsSpace) {
+			return nil, fmt.Errorf("spec.config: setting %q has a line break or another control character: write it on one line", name)
+		}
+		if value == "" {
+			value = `""`
+		}
+		out = append(out, setting{name, value})
+	}
+	return out, nil
+}
+
+func bytes(n int64) string { return strconv.FormatInt(n, 10) }
+
+// configMap is immutable and named by its content, because a container that
+// restarts reads the ConfigMap as it is then: with a name that stays, a pod of
+// the old revision would start with the new settings.
+func configMap(v *v1alpha1.Valkey, conf string) *corev1.ConfigMap {
+	sum := sha256.Sum256([]byte(conf))
+	return &corev1.ConfigMap{
+		ObjectMeta: meta(v, v.Name+"-config-"+hex.EncodeToString(sum[:])[:10]),
+		Immutable:  ptr.To(true),
+		Data:       map[string]string{confFile: conf},
+	}
+}
+
+// ConfigMapOf is the name of the ConfigMap that a pod of an instance reads;
+// empty when it reads none.
+func ConfigMapOf(pod corev1.PodSpec) string {
+	for _, volume := range pod.Volumes {
+		if volume.Name != confVolume || volume.Projected == nil {
+			continue
+		}
+		for _, source := range volume.Projected.Sources {
+			if source.ConfigMap != nil {
+				return source.ConfigMap.Name
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,118 @@
+package render
+
+import (
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+)
+
+// Inputs are what the objects depend on beside the resource.
+type Inputs struct {
+	// ImageRepository is where spec.version is looked up as a tag.
+	ImageRepository string
+	// Auth is the Secret v.AuthSecretName() as it exists, nil when it does not.
+	Auth *corev1.Secret
+	// System is the Secret v.SystemSecretName() as it exists, nil when it does
+	// not.
+	System *corev1.Secret
+	// Random are fresh passwords, used only where none exists.
+	Random Passwords
+	// StatefulSet is the instance's as it exists, nil when it does not. Its pod
+	// template is kept while the user's wishes are the same.
+	StatefulSet *appsv1.StatefulSet
+}
+
+// Passwords of an instance's users, in clear text.
+type Passwords struct {
+	Default     string
+	Operator    string
+	Replication string
+}
+
+// Rendered are the objects of one instance. Those that its spec does not ask
+// for are nil.
+type Rendered struct {
+	// AuthSecret is nil without auth and when the user brought a Secret.
+	AuthSecret   *corev1.Secret
+	SystemSecret *corev1.Secret
+	// ConfigMap is immutable, and named by its content's hash. Older ones stay
+	// until no pod and no template refers to them (ConfigMapOf).
+	ConfigMap *corev1.ConfigMap
+	// NodesService is headless and leads to every pod, ready or not.
+	NodesService *corev1.Service
+	// PrimaryService and ReplicasService have no selector: the operator writes
+	// their EndpointSlices. ReplicasService is nil with topology Standalone.
+	PrimaryService  *corev1.Service
+	ReplicasService *corev1.Service
+	// The budgets are nil with topology Standalone and when switched off.
+	PrimaryBudget  *policyv1.PodDisruptionBudget
+	ReplicasBudget *policyv1.PodDisruptionBudget
+	StatefulSet    *appsv1.StatefulSet
+}
+
+// Object is any of the rendered objects.
+type Object interface {
+	metav1.Object
+	runtime.Object
+}
+
+// Objects renders an instance. An error says what in the resource, or in a
+// Secret that it names, has to change.
+func Objects(v *v1alpha1.Valkey, in Inputs) (Rendered, error) {
+	conf, err := serverConf(&v.Spec)
+	if err != nil {
+		return Rendered{}, fmt.Errorf("%s/%s: %w", v.Namespace, v.Name, err)
+	}
+	secrets, err := renderSecrets(v, in)
+	if err != nil {
+		return Rendered{}, fmt.Errorf("%s/%s: %w", v.Namespace, v.Name, err)
+	}
+	config := configMap(v, conf)
+	set, err := statefulSet(v, in.ImageRepository, config.Name)
+	if err != nil {
+		return Rendered{}, fmt.Errorf("%s/%s: %w", v.Namespace, v.Name, err)
+	}
+	out := Rendered{
+		AuthSecret:     secrets.auth,
+		SystemSecret:   secrets.system,
+		ConfigMap:      config,
+		NodesService:   nodesService(v),
+		PrimaryService: routedService(v, v.PrimaryServiceName()),
+		StatefulSet:    KeepTemplate(in.StatefulSet, set),
+	}
+	if v.Spec.Topology == v1alpha1.TopologyReplication {
+		out.ReplicasService = routedService(v, v.ReplicasServiceName())
+		if v.Spec.PodDisruptionBudget.IsEnabled() {
+			out.PrimaryBudget, out.ReplicasBudget = budgets(v)
+		}
+	}
+	return out, nil
+}
+
+// InOrder lists the objects in the order in which they have to exist: a pod
+// needs its Secrets and its ConfigMap, and a budget has to be there before the
+// pods that it protects.
+func (r Rendered) InOrder() []Object {
+	var out []Object
+	add := func(present bool, o Object) {
+		if present {
+			out = append(out, o)
+		}
+	}
+	add(r.AuthSecret != nil, r.AuthSecret)
+	add(r.SystemSecret != nil, r.SystemSecret)
+	add(r.ConfigMap != nil, r.ConfigMap)
+	add(r.NodesService != nil, r.NodesService)
+	add(r.PrimaryService != nil, r.PrimaryService)
+	add(r.ReplicasService != nil, r.ReplicasService)
+	add(r.PrimaryBudget != nil, r.PrimaryBudget)
+	add(r.ReplicasBudget != nil, r.ReplicasBudget)
+	add(r.StatefulSet != nil, r.StatefulSet)
+	return out
+}

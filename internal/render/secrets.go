@@ -1,0 +1,123 @@
+package render
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+	"github.com/valkeeper/valkeeper/internal/valkey"
+)
+
+// ErrNoPassword is wrapped by the error for a Secret of the user's own that is
+// missing or has no password.
+var ErrNoPassword = errors.New("no password")
+
+type secrets struct {
+	auth   *corev1.Secret
+	system *corev1.Secret
+}
+
+// renderSecrets fills in what is missing and keeps every password that exists:
+// servers that run know only that one. The files made from them follow.
+func renderSecrets(v *v1alpha1.Valkey, in Inputs) (secrets, error) {
+	var out secrets
+	var password string
+	if v.Spec.Auth.IsEnabled() {
+		var err error
+		if out.auth, password, err = authSecret(v, in); err != nil {
+			return secrets{}, err
+		}
+	}
+	var err error
+	out.system, err = systemSecret(v, in, password)
+	return out, err
+}
+
+// authSecret is the users' Secret and the password in it. The Secret is nil
+// when the user brought one.
+func authSecret(v *v1alpha1.Valkey, in Inputs) (*corev1.Secret, string, error) {
+	if v.Spec.Auth.SecretName != "" {
+		password := existing(in.Auth, v1alpha1.PasswordKey)
+		if password == "" {
+			return nil, "", fmt.Errorf("%w in Secret %s, which spec.auth.secretName names: create it with the key %s",
+				ErrNoPassword, v.Spec.Auth.SecretName, v1alpha1.PasswordKey)
+		}
+		return nil, password, nil
+	}
+	password := orElse(existing(in.Auth, v1alpha1.PasswordKey), in.Random.Default)
+	if password == "" {
+		return nil, "", fmt.Errorf("%w for the user default: Inputs.Random is empty", ErrNoPassword)
+	}
+	return &corev1.Secret{
+		ObjectMeta: meta(v, v.AuthSecretName()),
+		Type:       corev1.SecretTypeOpaque,
+		Data: map[string][]byte{
+			v1alpha1.UsernameKey: []byte("default"),
+			v1alpha1.PasswordKey: []byte(password),
+		},
+	}, password, nil
+}
+
+// systemSecret holds the passwords of the users of our own, and the files that
+// servers read. An empty password lets everybody in as the user default.
+func systemSecret(v *v1alpha1.Valkey, in Inputs, password string) (*corev1.Secret, error) {
+	operator := orElse(existing(in.System, v1alpha1.OperatorPasswordKey), in.Random.Operator)
+	replication := orElse(existing(in.System, v1alpha1.ReplicationPasswordKey), in.Random.Replication)
+	if !oneWord(operator) || !oneWord(replication) {
+		return nil, fmt.Errorf("%w in Secret %s that valkey.conf can hold: %s and %s must be letters and digits; delete the key to get a new one",
+			ErrNoPassword, v.SystemSecretName(), v1alpha1.OperatorPasswordKey, v1alpha1.ReplicationPasswordKey)
+	}
+	return &corev1.Secret{
+		ObjectMeta: meta(v, v.SystemSecretName()),
+		Type:       corev1.SecretTypeOpaque,
+		Data: map[string][]byte{
+			v1alpha1.OperatorPasswordKey:    []byte(operator),
+			v1alpha1.ReplicationPasswordKey: []byte(replication),
+			aclFile:                         []byte(users(password, operator, replication)),
+			authFile: []byte(fmt.Sprintf("primaryuser %s\nprimaryauth %s\n",
+				v1alpha1.ReplicationUser, replication)),
+		},
+	}, nil
+}
+
+// users is the ACL file. It holds no password in clear text.
+func users(password, operator, replication string) string {
+	proof := "nopass"
+	if password != "" {
+		proof = "#" + hash(password)
+	}
+	return "user default reset on " + proof + " ~* &* +@all\n" +
+		"user " + valkey.ACLLine(v1alpha1.OperatorUser, hash(operator), valkey.OperatorACL) + "\n" +
+		"user " + valkey.ACLLine(v1alpha1.ReplicationUser, hash(replication), valkey.ReplicationACL) + "\n"
+}
+
+func hash(password string) string {
+	sum := sha256.Sum256([]byte(password))
+	return hex.EncodeToString(sum[:])
+}
+
+func existing(secret *corev1.Secret, key string) string {
+	if secret == nil {
+		return ""
+	}
+	return string(secret.Data[key])
+}
+
+func orElse(first, second string) string {
+	if first != "" {
+		return first
+	}
+	return second
+}
+
+// oneWord says that valkey.conf takes the text as one word without quotes.
+func oneWord(s string) bool {
+	return s != "" && strings.IndexFunc(s, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	}) < 0
+}

@@ -1,0 +1,90 @@
+package render
+
+import (
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+)
+
+// InputsHashAnnotation of a StatefulSet is the TemplateHash that its pod
+// template was made from.
+const InputsHashAnnotation = "valkeeper.io/inputs-hash"
+
+// revisionHistoryLimit is how many old templates Kubernetes keeps to look at.
+const revisionHistoryLimit = 5
+
+// statefulSet is the one of the instance, with a pod template made from the
+// spec alone.
+func statefulSet(v *v1alpha1.Valkey, repository, configMap string) (*appsv1.StatefulSet, error) {
+	hash, err := TemplateHash(v)
+	if err != nil {
+		return nil, err
+	}
+	template, err := podTemplate(v, repository, configMap)
+	if err != nil {
+		return nil, err
+	}
+	out := &appsv1.StatefulSet{
+		ObjectMeta: meta(v, v.Name),
+		Spec: appsv1.StatefulSetSpec{
+			Replicas:             ptr.To(v.Spec.NodeCount()),
+			Selector:             &metav1.LabelSelector{MatchLabels: v.PodSelector()},
+			ServiceName:          NodesServiceName(v),
+			PodManagementPolicy:  appsv1.ParallelPodManagement,
+			UpdateStrategy:       updateStrategy(&v.Spec.Rollout),
+			RevisionHistoryLimit: ptr.To[int32](revisionHistoryLimit),
+			Template:             template,
+			VolumeClaimTemplates: volumeClaims(v),
+			// A deleted instance's data stay until somebody deletes the claims. A
+			// removed replica's go: they would be loaded, long out of date, when a
+			// pod of that name comes back.
+			PersistentVolumeClaimRetentionPolicy: &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{
+				WhenDeleted: appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
+				WhenScaled:  appsv1.DeletePersistentVolumeClaimRetentionPolicyType,
+			},
+		},
+	}
+	out.Annotations = map[string]string{InputsHashAnnotation: hash}
+	return out, nil
+}
+
+// updateStrategy leaves the restarts to the operator, unless the user opted out.
+func updateStrategy(r *v1alpha1.Rollout) appsv1.StatefulSetUpdateStrategy {
+	if r.StrategyOrDefault() == v1alpha1.StrategyRollingUpdate {
+		return appsv1.StatefulSetUpdateStrategy{Type: appsv1.RollingUpdateStatefulSetStrategyType}
+	}
+	return appsv1.StatefulSetUpdateStrategy{Type: appsv1.OnDeleteStatefulSetStrategyType}
+}
+
+func volumeClaims(v *v1alpha1.Valkey) []corev1.PersistentVolumeClaim {
+	storage := v.Spec.Storage
+	if storage == nil {
+		return nil
+	}
+	return []corev1.PersistentVolumeClaim{{
+		ObjectMeta: metav1.ObjectMeta{Name: dataVolume, Labels: labels(v)},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			StorageClassName: storage.Class,
+			Resources: corev1.VolumeResourceRequirements{
+				Requests: corev1.ResourceList{corev1.ResourceStorage: storage.Size},
+			},
+		},
+	}}
+}
+
+// image of the servers.
+func image(s *v1alpha1.ValkeySpec, repository string) (string, error) {
+	if s.Image != "" {
+		return s.Image, nil
+	}
+	if repository == "" {
+		return "", fmt.Errorf("no image repository for version %s: start the operator with --image-repository, or set spec.image", orElse(s.Version, v1alpha1.DefaultVersion))
+	}
+	return repository + ":" + orElse(s.Version, v1alpha1.DefaultVersion), nil
+}
