@@ -5,6 +5,7 @@ package observe
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -145,7 +146,7 @@ func (o Observer) traffic(ctx context.Context, v *v1alpha1.Valkey) (model.Traffi
 	return t, nil
 }
 
-// endpoints are the addresses in the slice of that name, sorted as written.
+// endpoints are the addresses in the slice of that name, sorted.
 func (o Observer) endpoints(ctx context.Context, v *v1alpha1.Valkey, name string) ([]string, error) {
 	slice := &discoveryv1.EndpointSlice{}
 	err := o.Reader.Get(ctx, client.ObjectKey{Namespace: v.Namespace, Name: name}, slice)
@@ -161,6 +162,7 @@ func (o Observer) endpoints(ctx context.Context, v *v1alpha1.Valkey, name string
 			out = append(out, address(ip))
 		}
 	}
+	slices.Sort(out)
 	return out, nil
 }
 
