@@ -62,11 +62,11 @@ func (m mortal) ReplicaOf(ctx context.Context, host string, port int) error {
 	return m.Node.ReplicaOf(ctx, host, port)
 }
 
-func (m mortal) GetAck(ctx context.Context) error {
+func (m mortal) GetAck(ctx context.Context, times int) error {
 	if m.dead.Load() {
 		return errDead
 	}
-	return m.Node.GetAck(ctx)
+	return m.Node.GetAck(ctx, times)
 }
 
 func (m mortal) PauseWrites(ctx context.Context, d time.Duration) error {

@@ -54,8 +54,8 @@ func everyMethodWorks(t *testing.T, set []*Server) {
 	}
 	check("Unpause", primary.Unpause(ctx))
 	notPaused(t, set[0])
-	check("GetAck", replica.GetAck(ctx))
-	check("GetAck again", replica.GetAck(ctx))
+	check("GetAck", replica.GetAck(ctx, 1))
+	check("GetAck again", replica.GetAck(ctx, 1))
 	settings, err := primary.ConfigGet(ctx, "repl-timeout")
 	check("ConfigGet", err)
 	if settings["repl-timeout"] != "60" {
@@ -124,7 +124,7 @@ func TestWrongPasswordAndMissingPermissionAreTold(t *testing.T) {
 	s.Must("ACL", "SETUSER", OperatorUser, "-replconf")
 	limited := s.Node()
 	Eventually(t, "GetAck tells that it is not permitted", func() bool {
-		return errors.Is(limited.GetAck(ctx), valkey.ErrAuth)
+		return errors.Is(limited.GetAck(ctx, 1), valkey.ErrAuth)
 	})
 	s.Kill()
 	if _, err := limited.Info(ctx); !errors.Is(err, valkey.ErrRefused) {

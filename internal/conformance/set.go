@@ -86,7 +86,7 @@ func (s *Server) WaitSynced(primary *Server) {
 	node := s.Node()
 	defer node.Close()
 	Eventually(s.t, s.Addr()+" synced with "+primary.Addr(), func() bool {
-		_ = node.GetAck(context.Background())
+		_ = node.GetAck(context.Background(), 1)
 		info, ok := s.Info()
 		if !ok || !info.LinkUp || info.PrimaryHost != primary.Host || info.PrimaryPort != primary.Port {
 			return false
@@ -105,7 +105,7 @@ func (s *Server) WaitAcknowledged(primary *Server) {
 	node := s.Node()
 	defer node.Close()
 	Eventually(s.t, s.Addr()+" acknowledged everything", func() bool {
-		_ = node.GetAck(context.Background())
+		_ = node.GetAck(context.Background(), 1)
 		of, _ := primary.Info()
 		line, ok := primary.line(s)
 		return ok && line.State == valkey.ReplicaOnline && line.Offset == of.Offset

@@ -18,7 +18,7 @@ type Server interface {
 	FailoverAbort(ctx context.Context) error
 	ReplicaOf(ctx context.Context, host string, port int) error
 	ReplicaOfNoOne(ctx context.Context) error
-	GetAck(ctx context.Context) error
+	GetAck(ctx context.Context, times int) error
 	PauseWrites(ctx context.Context, d time.Duration) error
 	Unpause(ctx context.Context) error
 }

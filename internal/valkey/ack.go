@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -15,14 +16,15 @@ import (
 const getAck = "*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n"
 
 // GetAck asks a replica to tell its primary now, and not at the next full
-// second, how far it has come. The server sends no reply, whatever its role
-// (valkey 9.1 src/replication.c replconfCommand), so nil means only "sent"; a
-// refusal (ErrAuth) is returned by one of the next calls. It uses a connection
-// of its own: a command without a reply would jam the other one's pipeline.
-func (n *Node) GetAck(ctx context.Context) error {
+// second, how far it has come: as often as times says, in one write. The server
+// sends no reply, whatever its role (valkey 9.1 src/replication.c
+// replconfCommand), so nil means only "sent"; a refusal (ErrAuth) is returned by
+// one of the next calls. It uses a connection of its own: a command without a
+// reply would jam the other one's pipeline.
+func (n *Node) GetAck(ctx context.Context, times int) error {
 	ctx, cancel := context.WithTimeout(ctx, n.dialer.CommandTimeout)
 	defer cancel()
-	if err := n.acks.send(ctx); err != nil {
+	if err := n.acks.send(ctx, strings.Repeat(getAck, max(times, 1))); err != nil {
 		return fmt.Errorf("valkey %s: REPLCONF GETACK: %w", n.addr, err)
 	}
 	return nil
@@ -42,7 +44,7 @@ type ackConn struct {
 	cause error         // why; read it only once gone is closed
 }
 
-func (l *ackLine) send(ctx context.Context) error {
+func (l *ackLine) send(ctx context.Context, wire string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if cause := l.lost(); cause != nil {
@@ -54,7 +56,7 @@ func (l *ackLine) send(ctx context.Context) error {
 	if err := l.connect(ctx); err != nil {
 		return err
 	}
-	err := l.write(ctx)
+	err := l.write(ctx, wire)
 	if err != nil {
 		l.drop()
 	}
@@ -87,12 +89,12 @@ func (l *ackLine) connect(ctx context.Context) error {
 	return nil
 }
 
-func (l *ackLine) write(ctx context.Context) error {
+func (l *ackLine) write(ctx context.Context, wire string) error {
 	deadline, _ := ctx.Deadline()
 	if err := l.conn.SetWriteDeadline(deadline); err != nil {
 		return classify(err)
 	}
-	_, err := l.conn.Write([]byte(getAck))
+	_, err := io.WriteString(l.conn, wire)
 	if err != nil {
 		return classify(err)
 	}
