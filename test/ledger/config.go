@@ -1,0 +1,123 @@
+// Package ledger keeps the books of acknowledged writes. Many writers write
+// unique keys through real client libraries, as an application would, through
+// one address; each acknowledgement is recorded together with the run id of the
+// server that gave it. Afterwards everything is read back from the primary and
+// from every replica. What was acknowledged and is not there was lost.
+//
+// The parts:
+//
+//	client   real clients, connections that know their server, kinds of errors
+//	history  pure: records, gaps, handovers, two primaries, comparing
+//	pods     what happened to the pods, if there is a Kubernetes
+//	report   JSON and the page
+//
+// docs/ledger.md defines every figure.
+package ledger
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/valkeeper/valkeeper/test/ledger/client"
+)
+
+// Config says what a run does.
+type Config struct {
+	// Addr is the host:port that all writers connect to.
+	Addr        string
+	Credentials client.Credentials
+	// DialTimeout bounds dialling, Timeout one write.
+	DialTimeout, Timeout time.Duration
+	// Replicas are read back afterwards. Without any, the pods are (with Kube),
+	// or else what the primary's INFO replication lists.
+	Replicas []string
+	// ExpectReplicas is how many replicas must be read back at least, for the
+	// run to prove anything about them.
+	ExpectReplicas int
+
+	// Writers is how many writers there are, with one client each, of the
+	// Libraries in turn.
+	Writers   int
+	Libraries []string
+	// Rate is how many writes a second all writers together start, 0 for no
+	// limit. ValueSize is in bytes.
+	Rate      float64
+	ValueSize int
+	// MaxRecords ends the run when that many writes were acknowledged: 24 bytes
+	// of memory each.
+	MaxRecords int
+	// Prefix starts all keys; empty means "ledger:" and a random part.
+	Prefix string
+	// Cleanup removes all keys from the primary after they were read back.
+	Cleanup bool
+
+	// SyncTimeout bounds waiting for a primary to be there, and for each replica
+	// to catch up with it, before reading back.
+	SyncTimeout time.Duration
+
+	// Topology, Strategy, FromImage and ToImage are only reported.
+	Topology, Strategy, FromImage, ToImage string
+
+	// Kube, if not nil, follows the data pods.
+	Kube *Kube
+}
+
+// Kube says where the data pods are.
+type Kube struct {
+	// Kubeconfig is a file; empty means the cluster that we run in.
+	Kubeconfig          string
+	Namespace, Selector string
+	// Port is the servers' port in the pods.
+	Port int
+}
+
+// Defaults are those of the command.
+func Defaults() Config {
+	return Config{
+		DialTimeout: time.Second, Timeout: time.Second,
+		Writers: 16, Libraries: client.Libraries,
+		Rate: 2000, ValueSize: 100, MaxRecords: 5_000_000,
+		SyncTimeout: 30 * time.Second,
+	}
+}
+
+func (c *Config) check() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
+		bad("address %q: want host:port of the primary: %w", c.Addr, err)
+	}
+	if c.Writers < 1 || c.Writers > 1000 {
+		bad("writers %d: want 1 to 1000", c.Writers)
+	}
+	if c.Rate < 0 {
+		bad("rate %g: want writes a second, or 0 for no limit", c.Rate)
+	}
+	if c.ValueSize < 0 || c.ValueSize > 10<<20 {
+		bad("value size %d: want 0 to 10485760 bytes", c.ValueSize)
+	}
+	if c.MaxRecords < 1 {
+		bad("max records %d: want at least 1", c.MaxRecords)
+	}
+	if len(c.Libraries) == 0 {
+		bad("no client library: name at least one of %q", client.Libraries)
+	}
+	if c.DialTimeout <= 0 || c.Timeout <= 0 || c.SyncTimeout <= 0 {
+		bad("timeouts must be above 0")
+	}
+	if c.Credentials.Username != "" && c.Credentials.Password == "" {
+		bad("user %q has no password: give one", c.Credentials.Username)
+	}
+	return errors.Join(errs...)
+}
+
+// newPrefix makes a prefix that no other run has.
+func newPrefix() string {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails, says its documentation
+	return "ledger:" + hex.EncodeToString(b[:])
+}

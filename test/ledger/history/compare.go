@@ -1,0 +1,105 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Reader reads values back from one server. The answer has one entry for each
+// key: nil for a key that is not there.
+type Reader interface {
+	Read(ctx context.Context, keys []string) ([]*string, error)
+}
+
+// Tally is what reading back all acknowledged keys from one server showed.
+type Tally struct {
+	// Checked is how many acknowledged keys were asked for and answered.
+	Checked int
+	// Missing is how many of all acknowledged keys are not known to be there:
+	// those answered with nothing, and those that could not be read at all.
+	Missing int
+	// Diverged is how many hold another value than the acknowledged one.
+	Diverged int
+	// Examples names the first few keys that are missing or differ.
+	Examples []string
+}
+
+// maxExamples bounds Tally.Examples.
+const maxExamples = 5
+
+// batchKeys and batchBytes bound one reading: a server must not be held up for
+// more than about a millisecond, nor send more than about 1 MiB.
+const (
+	batchKeys  = 500
+	batchBytes = 1 << 20
+)
+
+// Compare reads every acknowledged key back and compares it with what was
+// written. If the server stops answering, all keys that are left count as
+// missing, and the error says why: what cannot be read is never taken for good.
+func (h *History) Compare(ctx context.Context, keys Keys, from Reader) (Tally, error) {
+	var t Tally
+	var failed error
+	err := h.Batches(keys, func(batch []string) error {
+		if failed == nil {
+			failed = t.batch(ctx, keys, batch, from)
+		} else {
+			t.Missing += len(batch)
+		}
+		return nil
+	})
+	return t, errors.Join(failed, err)
+}
+
+// Batches goes through all acknowledged keys, some at a time, until do fails.
+// The slice is used again for the next batch.
+func (h *History) Batches(keys Keys, do func([]string) error) error {
+	size := min(batchKeys, max(1, batchBytes/max(keys.ValueSize, 1)))
+	batch := make([]string, 0, size)
+	for _, w := range h.Writers {
+		for i := range w.Len() {
+			batch = append(batch, keys.Key(w.ID, w.At(i).Seq))
+			if len(batch) < size {
+				continue
+			}
+			if err := do(batch); err != nil {
+				return err
+			}
+			batch = batch[:0]
+		}
+	}
+	if len(batch) == 0 {
+		return nil
+	}
+	return do(batch)
+}
+
+func (t *Tally) batch(ctx context.Context, keys Keys, batch []string, from Reader) error {
+	values, err := from.Read(ctx, batch)
+	if err == nil && len(values) != len(batch) {
+		err = fmt.Errorf("asked for %d keys and got %d answers", len(batch), len(values))
+	}
+	if err != nil {
+		t.Missing += len(batch)
+		return fmt.Errorf("read back %d keys from %s on: %w", len(batch), batch[0], err)
+	}
+	for i, value := range values {
+		t.Checked++
+		switch {
+		case value == nil:
+			t.Missing++
+			t.example("missing " + batch[i])
+		case *value != keys.Value(batch[i]):
+			t.Diverged++
+			t.example("differs " + batch[i])
+		}
+	}
+	return nil
+}
+
+func (t *Tally) example(s string) {
+	if len(t.Examples) < maxExamples {
+		t.Examples = append(t.Examples, s)
+	}
+}

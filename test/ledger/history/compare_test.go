@@ -1,0 +1,101 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"testing"
+)
+
+// store is a server's content; it fails from the n-th reading on if n > 0.
+type store struct {
+	values map[string]string
+	n      int
+	calls  int
+}
+
+func (s *store) Read(_ context.Context, keys []string) ([]*string, error) {
+	s.calls++
+	if s.n > 0 && s.calls >= s.n {
+		return nil, errors.New("connection lost")
+	}
+	out := make([]*string, len(keys))
+	for i, k := range keys {
+		if v, ok := s.values[k]; ok {
+			out[i] = &v
+		}
+	}
+	return out, nil
+}
+
+var testKeys = Keys{Prefix: "ledger:t", ValueSize: 64}
+
+// full is a history of n writes of two writers and a server that has them all.
+func full(n int) (*History, *store) {
+	var writes []write
+	s := &store{values: map[string]string{}}
+	for i := range n {
+		writes = append(writes, write{i % 2, int64(i), int64(i + 1), A})
+		k := testKeys.Key(i%2, uint32(i/2))
+		s.values[k] = testKeys.Value(k)
+	}
+	return made(int64(n), writes...), s
+}
+
+func TestAServerThatHoldsEverythingPasses(t *testing.T) {
+	h, s := full(2345)
+	got, err := h.Compare(context.Background(), testKeys, s)
+	if err != nil || got.Checked != 2345 || got.Missing != 0 || got.Diverged != 0 {
+		t.Errorf("tally %+v, error %v", got, err)
+	}
+}
+
+func TestOneMissingKeyIsFoundWhereverItIs(t *testing.T) {
+	for _, at := range []int{0, 1, 499, 500, 1171, 1172, 2344} {
+		h, s := full(2345)
+		delete(s.values, testKeys.Key(at%2, uint32(at/2)))
+		got, _ := h.Compare(context.Background(), testKeys, s)
+		if got.Missing != 1 || got.Diverged != 0 {
+			t.Errorf("write %d removed: tally %+v", at, got)
+		}
+	}
+}
+
+func TestAnotherValueIsFound(t *testing.T) {
+	key := testKeys.Key(1, 7)
+	whole := testKeys.Value(key)
+	for name, value := range map[string]string{
+		"empty":          "",
+		"cut short":      whole[:len(whole)-1],
+		"another key's":  testKeys.Value(testKeys.Key(1, 70)),
+		"another run's":  Keys{Prefix: "ledger:u", ValueSize: 64}.Value("ledger:u:1:7"),
+		"one byte wrong": whole[:40] + "x" + whole[41:],
+	} {
+		h, s := full(100)
+		s.values[key] = value
+		got, _ := h.Compare(context.Background(), testKeys, s)
+		if got.Missing != 0 || got.Diverged != 1 || len(got.Examples) != 1 {
+			t.Errorf("%s: tally %+v", name, got)
+		}
+	}
+}
+
+func TestWhatCannotBeReadCountsAsMissing(t *testing.T) {
+	h, s := full(2000)
+	s.n = 3 // two batches of 500 are answered
+	got, err := h.Compare(context.Background(), testKeys, s)
+	if err == nil || got.Checked != 1000 || got.Missing != 1000 {
+		t.Errorf("tally %+v, error %v", got, err)
+	}
+}
+
+type short struct{}
+
+func (short) Read(context.Context, []string) ([]*string, error) { return nil, nil }
+
+func TestAnAnswerOfTheWrongLengthIsAnError(t *testing.T) {
+	h, _ := full(10)
+	got, err := h.Compare(context.Background(), testKeys, short{})
+	if err == nil || got.Missing != 10 {
+		t.Errorf("tally %+v, error %v", got, err)
+	}
+}

@@ -1,0 +1,61 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+)
+
+const (
+	zoomWidth  = 530.0
+	zoomHeight = 200.0
+	// maxZooms is how many handovers are shown close up.
+	maxZooms = 8
+)
+
+// zoom draws every acknowledged write around one handover as a dot: when it was
+// acknowledged, and how long it had taken. The two servers have two colours.
+func zoom(run Run, h Handover) template.HTML {
+	s := newSVG(zoomWidth, zoomHeight, "acknowledged writes around a handover")
+	x := axis{lo: h.Writes[0][0], hi: h.Writes[len(h.Writes)-1][0], a: 52, b: zoomWidth - 12}
+	if x.hi <= x.lo {
+		x.hi = x.lo + 1
+	}
+	lowest, highest := 0.1, 1.0
+	for _, w := range h.Writes {
+		lowest, highest = max(min(lowest, w[1]), 0.01), max(highest, w[1])
+	}
+	y := decades(lowest, highest, zoomHeight-28, 24)
+	for _, t := range y.ticks(0) {
+		s.line(x.a, y.at(t), x.b, y.at(t), "grid")
+		s.text(x.a-6, y.at(t)+4, "end", "tick", fmt.Sprintf("%g ms", t))
+	}
+	relative := axis{lo: x.lo - h.EndMs, hi: x.hi - h.EndMs, a: x.a, b: x.b}
+	for _, t := range relative.ticks(7) {
+		s.line(relative.at(t), y.b, relative.at(t), y.a, "grid")
+		s.text(relative.at(t), y.a+16, "middle", "tick", fmt.Sprintf("%+.0f ms", t))
+	}
+	left, right := x.at(max(h.StartMs, x.lo)), x.at(min(h.EndMs, x.hi))
+	s.rect(left, y.b, max(right-left, 1), y.a-y.b, "gap", "")
+	for _, w := range h.Writes {
+		s.dot(x.at(w[0]), y.at(w[1]), 1.7, side(run, h, int(w[2])))
+	}
+	s.text(x.a, 14, "start", "title", fmt.Sprintf("%s → %s at %.2f s", shortName(h.From), shortName(h.To), h.EndMs/1000))
+	s.text(x.b, 14, "end", "gaplabel", fmt.Sprintf("gap %s, worst writer %s",
+		milliseconds(h.GapMs), milliseconds(h.WorstClientGapMs)))
+	return s.done()
+}
+
+// side is the class of a dot, by the server that acknowledged.
+func side(run Run, h Handover, server int) string {
+	if server < 0 || server >= len(run.Servers) {
+		return "dotother"
+	}
+	switch run.Servers[server].RunID {
+	case h.FromRunID:
+		return "dotfrom"
+	case h.ToRunID:
+		return "dotto"
+	default:
+		return "dotother"
+	}
+}
