@@ -39,22 +39,28 @@ var ErrOwnedSetting = errors.New("spec.config sets what the operator owns")
 type setting struct{ name, value string }
 
 // serverConf is the valkey.conf of every server of an instance. Each setting in
-// it is known to 8.1 and 9.1. The user's come last, and so win.
+// it is known to 8.1 and 9.1. The user's take the place of ours.
 func serverConf(s *v1alpha1.ValkeySpec) (string, error) {
 	user, err := userSettings(s.Config)
 	if err != nil {
 		return "", err
 	}
-	parts := [][]setting{identity(), replication(s), persistence(s), user}
+	ours := slices.Concat(identity(), replication(s), persistence(s))
+	ours = slices.DeleteFunc(ours, func(line setting) bool {
+		_, replaced := s.Config[line.name]
+		return replaced && line.name != addsUp
+	})
 	var b strings.Builder
 	b.WriteString("# Written by Valkeeper. To change it, change the Valkey resource.\n")
-	for _, part := range parts {
-		for _, line := range part {
-			fmt.Fprintf(&b, "%s %s\n", line.name, line.value)
-		}
+	for _, line := range slices.Concat(ours, user) {
+		fmt.Fprintf(&b, "%s %s\n", line.name, line.value)
 	}
 	return b.String(), nil
 }
+
+// addsUp is the setting whose lines each speak of some classes of clients, and
+// leave the others as they are.
+const addsUp = "client-output-buffer-limit"
 
 // identity is how a server is reached and who may.
 func identity() []setting {
@@ -80,7 +86,7 @@ func replication(s *v1alpha1.ValkeySpec) []setting {
 		{"repl-diskless-sync-delay", "0"}, // one replica restarts at a time
 		{"repl-timeout", "60"},
 		{"repl-backlog-size", bytes(size.backlog)},
-		{"client-output-buffer-limit", fmt.Sprintf("replica %d %d 120", size.bufferHard, size.bufferSoft)},
+		{addsUp, fmt.Sprintf("replica %d %d 120", size.bufferHard, size.bufferSoft)},
 		{"shutdown-timeout", strconv.FormatInt(shutdownTimeout, 10)},
 	}
 	if size.maxMemory > 0 {
