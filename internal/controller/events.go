@@ -3,6 +3,7 @@ package controller
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
@@ -13,11 +14,11 @@ import (
 )
 
 // Events tells the story of an instance as Kubernetes events: every step that
-// changed something, and every hold once, when it begins.
+// changed something, and every hold that lasts, once.
 type Events struct {
 	Recorder events.EventRecorder
 	mu       sync.Mutex
-	held     map[string]string
+	held     map[string]holdNews
 }
 
 // Done tells of a step. Publications and drains are too many and too small.
@@ -43,25 +44,48 @@ func (e *Events) Done(v *v1alpha1.Valkey, step model.Step) {
 	e.Recorder.Eventf(v, nil, corev1.EventTypeNormal, reason, action, "%s", note(step.String()))
 }
 
-// Held tells of the first hold, when it is another one than before. A pause or
-// a wait of moments is no news.
+// newsAfter is how long a hold has to last to be news: most are a matter of
+// moments in every rollout.
+const newsAfter = 5 * time.Second
+
+// holdNews is the first hold of an instance, since when, and whether it has been
+// told.
+type holdNews struct {
+	what  string
+	since time.Time
+	told  bool
+}
+
+// Held tells of the first hold, once, when it lasts.
 func (e *Events) Held(v *v1alpha1.Valkey, plan model.Plan) {
 	key := v.Namespace + "/" + v.Name
 	now := ""
 	if len(plan.Holds) > 0 && plan.Steps[v.Name] == nil && newsworthy(plan.Holds[0].Reason) {
 		now = fmt.Sprintf("%s %s", plan.Holds[0].Reason, plan.Holds[0].Node)
 	}
-	e.mu.Lock()
-	if e.held == nil {
-		e.held = map[string]string{}
-	}
-	news := now != "" && e.held[key] != now
-	e.held[key] = now
-	e.mu.Unlock()
-	if news {
+	if e.news(key, now) {
 		h := plan.Holds[0]
 		e.Recorder.Eventf(v, nil, corev1.EventTypeWarning, string(h.Reason), "Hold", "%s", note(h.String()))
 	}
+}
+
+func (e *Events) news(key, now string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.held == nil {
+		e.held = map[string]holdNews{}
+	}
+	was := e.held[key]
+	if was.what != now {
+		e.held[key] = holdNews{what: now, since: time.Now()}
+		return false
+	}
+	if now == "" || was.told || time.Since(was.since) < newsAfter {
+		return false
+	}
+	was.told = true
+	e.held[key] = was
+	return true
 }
 
 func newsworthy(r model.Reason) bool {

@@ -83,12 +83,12 @@ func whileDown(shard model.Shard, primary model.Node) model.Decision {
 func downHold(shard model.Shard, primary, n model.Node) model.Hold {
 	h := model.Hold{Shard: shard.Name, Node: n.Name, Reason: model.NodeDown}
 	switch {
-	case n.Trouble != "":
-		h.Detail = n.Trouble
-	case n.Phase == model.PodAbsent || n.Phase == model.PodPending:
-		h.Reason, h.Detail = model.PodStarting, "its pod has not started yet"
 	case n.Phase == model.PodTerminating:
 		h.Reason, h.Detail = model.PodStarting, "its pod is terminating and will be replaced"
+	case n.Trouble != "":
+		h.Detail = n.Trouble
+	case n.Phase == model.PodAbsent || n.Phase == model.PodPending || (!n.Admitted && !n.Server.Answered):
+		h.Reason, h.Detail = model.PodStarting, "its pod has not started yet"
 	case !n.Server.Answered:
 		h.Detail = "its server does not answer"
 	case n.Name != primary.Name:
