@@ -4,6 +4,8 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/valkeeper/valkeeper/internal/model"
@@ -68,13 +70,20 @@ func (c *Calm) Forget(instance string) {
 // Handler is for the informers of Services and EndpointSlices.
 func (c *Calm) Handler() cache.ResourceEventHandler {
 	return cache.ResourceEventHandlerDetailedFuncs{
-		AddFunc:    func(any, bool) { c.stir() },
+		AddFunc:    func(obj any, _ bool) { c.stir(obj) },
 		UpdateFunc: func(before, after any) { c.stirIfChanged(before, after) },
-		DeleteFunc: func(any) { c.stir() },
+		DeleteFunc: func(obj any) { c.stir(obj) },
 	}
 }
 
-func (c *Calm) stir() {
+// stir passes over what kube-proxy does not listen to: slices of headless
+// Services (kubernetes v1.37 cmd/kube-proxy/app/server.go).
+func (c *Calm) stir(obj any) {
+	if o, ok := obj.(metav1.Object); ok {
+		if _, headless := o.GetLabels()[corev1.IsHeadlessService]; headless {
+			return
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last = time.Now()
@@ -82,11 +91,10 @@ func (c *Calm) stir() {
 
 // stirIfChanged passes over resyncs, which change nothing.
 func (c *Calm) stirIfChanged(before, after any) {
-	type versioned interface{ GetResourceVersion() string }
-	b, okB := before.(versioned)
-	a, okA := after.(versioned)
+	b, okB := before.(metav1.Object)
+	a, okA := after.(metav1.Object)
 	if okA && okB && a.GetResourceVersion() == b.GetResourceVersion() {
 		return
 	}
-	c.stir()
+	c.stir(after)
 }

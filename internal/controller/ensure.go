@@ -31,6 +31,8 @@ const secretsEvery = time.Minute
 type Objects interface {
 	// Ensure gives the operator's credentials on the instance's servers.
 	Ensure(ctx context.Context, v *v1alpha1.Valkey) (servers.Credentials, error)
+	// Tidy removes what no pod needs any more, once the instance is at rest.
+	Tidy(ctx context.Context, v *v1alpha1.Valkey) error
 	Forget(instance string)
 }
 

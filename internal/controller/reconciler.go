@@ -89,6 +89,11 @@ func (r *Reconciler) turn(ctx context.Context, v *v1alpha1.Valkey) (ctrl.Result,
 	}
 	r.Events.Held(v, shown)
 	observeMetrics(snap, shown)
+	if len(next.Steps) == 0 && len(next.Holds) == 0 {
+		if err := r.Objects.Tidy(ctx, v); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
 	return r.act(ctx, v, creds, snap, next)
 }
 
