@@ -103,7 +103,13 @@ func (a *Actor) promote(ctx context.Context, s model.Promote) error {
 	if err != nil {
 		return err
 	}
-	if err := node.ReplicaOfNoOne(ctx); err != nil {
+	err = node.ReplicaOfNoOne(ctx)
+	if errors.Is(err, valkey.ErrFailoverInProgress) {
+		// A primary that demoted itself for a FAILOVER whose target is lost
+		// refuses REPLICAOF; aborting makes it primary again.
+		err = node.FailoverAbort(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	failpoint.Reach(failpoint.Promoted)

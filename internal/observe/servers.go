@@ -87,11 +87,12 @@ func fromInfo(info valkey.Info) model.Server {
 		ReplID2:  info.ReplID2,
 		Offset:   info.Offset,
 		Offset2:  info.SecondReplOffset,
+
+		FailingOver: info.Failover != valkey.FailoverNone,
 	}
 	switch info.Role {
 	case valkey.RolePrimary:
 		s.Role = model.RolePrimary
-		s.FailingOver = info.Failover != valkey.FailoverNone
 		s.Acked = map[string]int64{}
 		for _, r := range info.Replicas {
 			if r.State == valkey.ReplicaOnline {
