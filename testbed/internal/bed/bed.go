@@ -52,6 +52,9 @@ type state struct {
 	Boot string `json:"boot"`
 	// Bin is the folder of programs it was started with.
 	Bin string `json:"bin"`
+	// Complete is set once everything has been up: what a crash left before
+	// that is removed, not mended.
+	Complete bool `json:"complete"`
 	// Port is where the API server is reached from the host, on loopback.
 	Port int `json:"port"`
 }
@@ -146,6 +149,9 @@ func nodeDisk(node string) string { return filepath.Join(dataDir, "nodes", node,
 func nodeConfig(node string) string { return filepath.Join(dataDir, "nodes", node, "etc") }
 
 func nodeCgroup(node string) string { return cgroupRoot + "/" + node }
+
+// preparedMark is there while all of a node's namespaces and mounts are.
+func preparedMark(node string) string { return filepath.Join(runDir, "prepared", node) }
 
 // mountNamespace is where the file of a mount namespace is kept.
 func mountNamespace(name string) string { return filepath.Join(runDir, "namespaces", name) }

@@ -2,6 +2,7 @@ package bed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -25,8 +26,24 @@ mount --make-rshared /
 `
 
 // prepareNode makes all of a node that does not run: its network, its mounts,
-// its cgroup and its configuration.
+// its cgroup and its configuration. What a crash left half made goes first.
 func (b *Bed) prepareNode(ctx context.Context, node network.Node) error {
+	if _, err := os.Stat(preparedMark(node.Name)); err == nil {
+		return nil
+	}
+	if err := b.powerOff(ctx, node); err != nil {
+		return err
+	}
+	if err := b.makeNode(ctx, node); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(preparedMark(node.Name)), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(preparedMark(node.Name), nil, 0o644)
+}
+
+func (b *Bed) makeNode(ctx context.Context, node network.Node) error {
 	runc, err := exec.LookPath("runc")
 	if err != nil {
 		return err
@@ -98,6 +115,9 @@ func (b *Bed) startKubelet(node network.Node) error {
 // powerOff ends everything that runs on a node, at once, and drops its
 // namespaces; its disk stays.
 func (b *Bed) powerOff(ctx context.Context, node network.Node) error {
+	if err := os.Remove(preparedMark(node.Name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
 	group := nodeCgroup(node.Name)
 	if b.tree.Exists(group) {
 		_ = b.tree.Thaw(group)

@@ -44,6 +44,10 @@ func (b *Bed) Up(ctx context.Context) error {
 	if err := b.start(ctx); err != nil {
 		return err
 	}
+	b.state.Complete = true
+	if err := b.saveState(); err != nil {
+		return err
+	}
 	b.say("the test bed is up: three nodes of Kubernetes %s, ready in %.1f s", components.KubernetesVersion, time.Since(began).Seconds())
 	b.say("  export KUBECONFIG=%s", b.Kubeconfig())
 	return nil
@@ -55,14 +59,11 @@ func (b *Bed) begin(ctx context.Context, bin string) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case b.state.Boot == boot && b.state.Bin == bin:
-		return nil
-	case b.state.Boot == boot && b.state.Bin != "":
-		if _, err := os.Stat(b.state.Bin); err == nil {
+	if b.state.Complete && b.state.Boot == boot {
+		if b.state.Bin != bin {
 			b.say("a test bed made from another version of testbed/ is up and is kept; `testbed down` first to replace it")
-			return nil
 		}
+		return nil
 	}
 	// Nothing is up, or only the leftovers of a crash or of another boot.
 	if err := b.clean(ctx); err != nil {
