@@ -1,0 +1,59 @@
+package v1alpha1_test
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+)
+
+const crdFile = "../../charts/valkeeper/crds/valkeeper.io_valkeys.yaml"
+
+func crd(t *testing.T) *apiextensionsv1.CustomResourceDefinition {
+	t.Helper()
+	text, err := os.ReadFile(crdFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := &apiextensionsv1.CustomResourceDefinition{}
+	if err := yaml.UnmarshalStrict(text, out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// rule is a group of settings in CEL.
+func rule(o v1alpha1.OwnedSettings) string {
+	var parts []string
+	if len(o.Names) > 0 {
+		parts = append(parts, "k in ['"+strings.Join(o.Names, "', '")+"']")
+	}
+	for _, prefix := range o.Prefixes {
+		parts = append(parts, "k.startsWith('"+prefix+"')")
+	}
+	return "!self.exists(k, " + strings.Join(parts, " || ") + ")"
+}
+
+// The API server and the renderer refuse the same settings for the same
+// reasons.
+func TestTheSchemaHoldsEveryOwnedSetting(t *testing.T) {
+	schema := crd(t).Spec.Versions[0].Schema.OpenAPIV3Schema
+	rules := schema.Properties["spec"].Properties["config"].XValidations
+	for _, group := range v1alpha1.OperatorOwned {
+		found := slices.ContainsFunc(rules, func(r apiextensionsv1.ValidationRule) bool {
+			return r.Rule == rule(group) && r.Message == group.Refusal()
+		})
+		if !found {
+			t.Errorf("config_types.go lacks this line, or the CRD is not current (hack/generate.sh):\n"+
+				"// +kubebuilder:validation:XValidation:rule=%q,message=%q", rule(group), group.Refusal())
+		}
+	}
+	if len(rules) != len(v1alpha1.OperatorOwned)+1 {
+		t.Errorf("config has %d rules, want one for each group and one for the names (%d)", len(rules), len(v1alpha1.OperatorOwned)+1)
+	}
+}
