@@ -105,8 +105,8 @@ func (b *Bed) saveState() error {
 
 // lock keeps two commands that change the bed from doing so at once.
 func (b *Bed) lock(ctx context.Context) (unlock func(), err error) {
-	if os.Geteuid() != 0 {
-		return nil, errors.New("the test bed makes namespaces, cgroups and mounts, which only root may: run it as root, or use a cluster of your own (CLUSTER=current or CLUSTER=kind)")
+	if err := requireRoot(); err != nil {
+		return nil, err
 	}
 	if err := os.MkdirAll(runDir, 0o755); err != nil {
 		return nil, err
@@ -115,8 +115,19 @@ func (b *Bed) lock(ctx context.Context) (unlock func(), err error) {
 	return cache.Lock(ctx, runDir+".lock")
 }
 
-// requireUp refuses when the bed is not running in this boot.
+func requireRoot() error {
+	if os.Geteuid() != 0 {
+		return errors.New("the test bed is made of namespaces, cgroups and mounts, which only root may handle: run it as root, or use a cluster of your own (CLUSTER=current or CLUSTER=kind)")
+	}
+	return nil
+}
+
+// requireUp refuses when the bed is not running in this boot, or is not ours to
+// handle.
 func (b *Bed) requireUp() error {
+	if err := requireRoot(); err != nil {
+		return err
+	}
 	boot, err := process.BootID()
 	if err != nil {
 		return err
