@@ -18,11 +18,14 @@ generate() {
     object paths=./api/... output:object:dir="$out/api/v1alpha1"
   go run "$controller_gen" \
     crd paths=./api/... output:crd:dir="$out/charts/valkeeper/crds"
+  mkdir -p "$out/docs/reference"
+  go run ./hack/apiref "$out/charts/valkeeper/crds/valkeeper.io_valkeys.yaml" >"$out/docs/reference/api.md"
 }
 
 files=(
   api/v1alpha1/zz_generated.deepcopy.go
   charts/valkeeper/crds/valkeeper.io_valkeys.yaml
+  docs/reference/api.md
 )
 
 case "${1:-}" in
