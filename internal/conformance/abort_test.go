@@ -283,6 +283,13 @@ func TestTargetThatFailsLeavesTheOldPrimaryAsItWas(t *testing.T) {
 					t.Error("the old primary takes no writes")
 				}
 				target.Thaw()
+				Eventually(t, "the target has died, or says that it is a replica", func() bool {
+					info, ok := target.Info()
+					return !target.running() || ok && info.Role == valkey.RoleReplica
+				})
+				if onePrimary(t, set...) != old {
+					t.Error("the target has taken the role after all")
+				}
 				if writers != nil {
 					writers.WaitFor(50)
 					writers.Stop()

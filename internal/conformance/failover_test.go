@@ -3,15 +3,10 @@ package conformance
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
-	"time"
 
 	"github.com/valkeeper/valkeeper/internal/handover"
-	"github.com/valkeeper/valkeeper/internal/valkey"
 )
 
 // pairs of versions, old primary first. Upgrades go from 8.1 to 9.1.
@@ -48,103 +43,6 @@ func TestHandoverLosesNothingAndBothSaySo(t *testing.T) {
 				t.Error("the target alone takes writes")
 			}
 		})
-	}
-}
-
-// EnvGapRuns says how often each recipe is measured. The figures are reported,
-// not asserted; those in docs/adr are of 40.
-const EnvGapRuns = "VALKEEPER_GAP_RUNS"
-
-func gapRuns(t *testing.T) int {
-	text := os.Getenv(EnvGapRuns)
-	if text == "" {
-		return 4
-	}
-	runs, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatalf("%s: %v", EnvGapRuns, err)
-	}
-	return runs
-}
-
-func TestGapsOfTheRecipes(t *testing.T) {
-	recipes := []struct {
-		name string
-		run  func(*testing.T, *Server, *Server)
-	}{
-		{"FAILOVER TO alone", bareFailover},
-		{"FAILOVER TO with GETACK", hastenedFailover},
-		{"demote first", demoteFirst},
-	}
-	for _, version := range Versions {
-		for _, recipe := range recipes {
-			t.Run(string(version)+" "+recipe.name, func(t *testing.T) {
-				runs := gapRuns(t)
-				set := Set(t, Spec{Version: version}, Spec{Version: version})
-				writers := StartWriters(t, 4, set...)
-				var gaps []time.Duration
-				for i := range runs {
-					old, target := set[i%2], set[(i+1)%2]
-					target.WaitSynced(old)
-					// Anywhere within the second between two acknowledgements.
-					time.Sleep(time.Duration(rand.IntN(1000)) * time.Millisecond)
-					writers.WaitFor(100)
-					writers.ResetGap()
-					recipe.run(t, old, target)
-					writers.WaitFor(100)
-					gaps = append(gaps, writers.Gap())
-				}
-				writers.Stop()
-				lost := writers.Lost(set[runs%2])
-				if lost != 0 {
-					t.Errorf("lost %d of %d", lost, writers.Acknowledged())
-				}
-				slices.Sort(gaps)
-				t.Logf("gap min %v median %v max %v (n=%d), lost %d of %d", gaps[0].Round(100*time.Microsecond),
-					gaps[len(gaps)/2].Round(100*time.Microsecond), gaps[len(gaps)-1].Round(100*time.Microsecond),
-					len(gaps), lost, writers.Acknowledged())
-			})
-		}
-	}
-}
-
-// demoteFirst is the recipe by hand: as quick, but an operator that dies in the
-// middle leaves no primary.
-func demoteFirst(t *testing.T, old, target *Server) {
-	ctx := context.Background()
-	from, to := old.Node(), target.Node()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	must(from.PauseWrites(ctx, 2*time.Second))
-	Eventually(t, "offsets are equal", func() bool {
-		mine, err := from.Role(ctx)
-		must(err)
-		theirs, err := to.Role(ctx)
-		must(err)
-		return mine.Offset == theirs.Offset
-	})
-	must(from.ReplicaOf(ctx, target.Host, target.Port))
-	must(to.ReplicaOfNoOne(ctx))
-	must(from.Unpause(ctx))
-}
-
-func bareFailover(t *testing.T, old, target *Server) {
-	if err := old.Node().Failover(context.Background(), target.Host, target.Port, 5*time.Second); err != nil {
-		t.Fatal(err)
-	}
-	Eventually(t, "the target is primary", func() bool {
-		info, ok := target.Info()
-		return ok && info.Role == valkey.RolePrimary
-	})
-}
-
-func hastenedFailover(t *testing.T, old, target *Server) {
-	if _, err := handover.Replication(context.Background(), old.Node(), target.Node(), handover.Options{}); err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -29,12 +29,7 @@ func (s *Server) stat(t testing.TB, name string) int {
 func (s *Server) waitIdleDisk() {
 	s.t.Helper()
 	Eventually(s.t, s.Addr()+" writes no file", func() bool {
-		text := s.Must("INFO", "persistence")
-		for _, busy := range []string{"rdb_bgsave_in_progress:1", "aof_rewrite_in_progress:1", "aof_rewrite_scheduled:1"} {
-			if strings.Contains(text, busy) {
-				return false
-			}
-		}
-		return true
+		info, ok := s.Info()
+		return ok && !info.BgsaveInProgress && !info.AOFRewriteInProgress
 	})
 }

@@ -43,6 +43,9 @@ type Info struct {
 	LastBgsaveOK     bool
 	BgsaveInProgress bool
 	AOFEnabled       bool
+	// AOFRewriteInProgress: while it is the first one (after every full sync), a
+	// server that is asked to end by SIGTERM refuses, and does not end later.
+	AOFRewriteInProgress bool
 
 	Role Role
 	// Of a replica.
@@ -114,25 +117,26 @@ func (n *Node) Info(ctx context.Context) (Info, error) {
 func ParseInfo(text string) (Info, error) {
 	f := splitInfo(text)
 	info := Info{
-		RunID:            f.must("run_id"),
-		Version:          f.must("valkey_version"),
-		UptimeSeconds:    f.mustInt("uptime_in_seconds"),
-		ConnectedClients: int(f.int("connected_clients", 0)),
-		PausedActions:    f.values["paused_actions"],
-		PausedReason:     f.values["paused_reason"],
-		PausedFor:        pausedFor(f.int("paused_timeout_milliseconds", 0)),
-		Loading:          f.mustInt("loading") != 0,
-		AsyncLoading:     f.int("async_loading", 0) != 0,
-		LastBgsaveOK:     f.values["rdb_last_bgsave_status"] != "err",
-		BgsaveInProgress: f.int("rdb_bgsave_in_progress", 0) != 0,
-		AOFEnabled:       f.int("aof_enabled", 0) != 0,
-		Offset:           f.mustInt("master_repl_offset"),
-		ReplID:           f.must("master_replid"),
-		ReplID2:          f.must("master_replid2"),
-		SecondReplOffset: f.mustInt("second_repl_offset"),
-		BacklogFirst:     f.int("repl_backlog_first_byte_offset", 0),
-		BacklogLen:       f.int("repl_backlog_histlen", 0),
-		Failover:         FailoverState(f.must("master_failover_state")),
+		RunID:                f.must("run_id"),
+		Version:              f.must("valkey_version"),
+		UptimeSeconds:        f.mustInt("uptime_in_seconds"),
+		ConnectedClients:     int(f.int("connected_clients", 0)),
+		PausedActions:        f.values["paused_actions"],
+		PausedReason:         f.values["paused_reason"],
+		PausedFor:            pausedFor(f.int("paused_timeout_milliseconds", 0)),
+		Loading:              f.mustInt("loading") != 0,
+		AsyncLoading:         f.int("async_loading", 0) != 0,
+		LastBgsaveOK:         f.values["rdb_last_bgsave_status"] != "err",
+		BgsaveInProgress:     f.int("rdb_bgsave_in_progress", 0) != 0,
+		AOFEnabled:           f.int("aof_enabled", 0) != 0,
+		AOFRewriteInProgress: f.int("aof_rewrite_in_progress", 0) != 0 || f.int("aof_rewrite_scheduled", 0) != 0,
+		Offset:               f.mustInt("master_repl_offset"),
+		ReplID:               f.must("master_replid"),
+		ReplID2:              f.must("master_replid2"),
+		SecondReplOffset:     f.mustInt("second_repl_offset"),
+		BacklogFirst:         f.int("repl_backlog_first_byte_offset", 0),
+		BacklogLen:           f.int("repl_backlog_histlen", 0),
+		Failover:             FailoverState(f.must("master_failover_state")),
 	}
 	f.role(&info)
 	f.replicas(&info)
