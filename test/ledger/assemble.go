@@ -48,6 +48,10 @@ func (r *Run) assemble(nodes []report.Node) report.Report {
 		run.LongestGapMs = max(run.LongestGapMs, milliseconds(g.Length()))
 		run.Gaps = append(run.Gaps, report.Gap{StartMs: milliseconds(g.Start), Ms: milliseconds(g.Length())})
 	}
+	for _, s := range r.stalls.top(maxGaps) {
+		run.LongestStallMs = max(run.LongestStallMs, milliseconds(s.Length()))
+		run.Stalls = append(run.Stalls, report.Gap{StartMs: milliseconds(s.Start), Ms: milliseconds(s.Length())})
+	}
 	for i, n := range nodes {
 		if i == 0 {
 			run.Lost = n.Missing
@@ -139,6 +143,7 @@ func (r *Run) handovers() []report.Handover {
 			GapMs: milliseconds(h.Gap.Length()), WorstClientGapMs: milliseconds(h.WorstClient.Length()),
 			StartMs: milliseconds(h.Start), EndMs: milliseconds(h.End),
 			WorstClient: h.Writer, Returned: h.Returned,
+			StallMs: milliseconds(r.stalls.longest(h.Gap.Start, h.Gap.End)),
 		}
 		if i < closeUps {
 			one.Writes = r.closeUp(h)

@@ -21,9 +21,11 @@ type Run struct {
 	history  *history.History
 	start    time.Time // the clock's zero
 	live     live
+	stalls   stalls
 
 	stopWriting context.CancelFunc
 	written     chan struct{} // closed when all writers have stopped
+	watched     chan struct{} // closed when stalls may be read
 	stopPods    context.CancelFunc
 	tracker     *pods.Tracker // nil without Kubernetes
 	prober      *pods.Prober
@@ -51,7 +53,7 @@ func Start(ctx context.Context, config Config) (*Run, error) {
 	r := &Run{
 		config: config, start: time.Now(),
 		keys:    history.Keys{Prefix: config.Prefix, ValueSize: config.ValueSize},
-		written: make(chan struct{}), stopped: make(chan struct{}),
+		written: make(chan struct{}), watched: make(chan struct{}), stopped: make(chan struct{}),
 		settings: client.Settings{
 			Addr: config.Addr, Credentials: config.Credentials,
 			DialTimeout: config.DialTimeout, Timeout: config.Timeout,
@@ -120,6 +122,7 @@ func (r *Run) startWriters(ctx context.Context) error {
 		close(r.written)
 	}()
 	go r.live.sample(r.written)
+	go r.stalls.watch(r.now, r.written, r.watched)
 	return nil
 }
 
@@ -186,6 +189,7 @@ func (r *Run) finish() {
 	defer close(r.stopped)
 	r.stopWriting()
 	<-r.written
+	<-r.watched
 	r.live.state.Store("verifying")
 	nodes := r.readBack(context.Background())
 	if r.stopPods != nil {

@@ -39,7 +39,7 @@ func (r *Run) write(ctx context.Context, w *history.Writer, session client.Sessi
 			r.live.fail(kind)
 			sleep(ctx, pause)
 			pause = min(2*pause, retryMost)
-			pace.skip()
+			pace.retry()
 			continue
 		}
 		pause = retryFirst
@@ -48,10 +48,13 @@ func (r *Run) write(ctx context.Context, w *history.Writer, session client.Sessi
 	}
 }
 
-// pacer spreads one writer's share of the rate evenly over time.
+// pacer spreads one writer's share of the rate evenly over time. Each writer
+// keeps to moments of its own: were all to fall in step, as after an outage, the
+// shortest gap that could be told would be a whole interval.
 type pacer struct {
 	interval time.Duration // 0: no limit
 	next     time.Time
+	atOnce   bool
 }
 
 func newPacer(rate float64, writers, writer int) *pacer {
@@ -59,31 +62,30 @@ func newPacer(rate float64, writers, writer int) *pacer {
 		return &pacer{}
 	}
 	p := &pacer{interval: time.Duration(float64(writers) / rate * float64(time.Second))}
-	// Writers take turns, else all would write in the same moment.
 	p.next = time.Now().Add(p.interval * time.Duration(writer) / time.Duration(writers))
 	return p
 }
 
 // maxArrears is how far a writer may be behind its times and still make up for
 // it: short hiccups do not lower the rate, an outage is not followed by a flood.
-const maxArrears = 20 * time.Millisecond
+const maxArrears = 100 * time.Millisecond
 
 // wait waits for the writer's next turn, and reports whether it should write.
 func (p *pacer) wait(ctx context.Context) bool {
-	if p.interval == 0 {
-		return ctx.Err() == nil
+	if p.interval > 0 && !p.atOnce {
+		now := time.Now()
+		if late := now.Sub(p.next); late > maxArrears+p.interval {
+			p.next = p.next.Add(late / p.interval * p.interval)
+		}
+		sleep(ctx, p.next.Sub(now))
+		p.next = p.next.Add(p.interval)
 	}
-	now := time.Now()
-	if now.Sub(p.next) > maxArrears+p.interval {
-		p.next = now
-	}
-	sleep(ctx, p.next.Sub(now))
-	p.next = p.next.Add(p.interval)
+	p.atOnce = false
 	return ctx.Err() == nil
 }
 
-// skip makes the next turn now: after an error the writer tries again at once.
-func (p *pacer) skip() { p.next = time.Now() }
+// retry makes the next turn now: after an error the writer tries again at once.
+func (p *pacer) retry() { p.atOnce = true }
 
 func sleep(ctx context.Context, d time.Duration) {
 	if d <= 0 {

@@ -65,7 +65,7 @@ func (p *picture) pods(top float64) {
 	for i, item := range [][2]string{
 		{"acking", "acknowledges"}, {"going", "terminating"}, {"starting", "until Ready"}, {"syncing", "until synced"},
 	} {
-		x := marginLeft + 44 + float64(i)*110
+		x := marginLeft + 44 + float64(i)*122
 		p.rect(x, top-14, 14, 8, item[0], "")
 		p.text(x+19, top-6, "start", "panel", item[1])
 	}

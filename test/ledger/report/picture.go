@@ -17,11 +17,11 @@ const (
 	latencyHeight = 210.0
 	rateHeight    = 80.0
 	laneHeight    = 20.0
-	panelGap      = 26.0
+	panelGap      = 32.0
 	axisHeight    = 24.0
 	maxPoints     = 700
 	// shadeFromMs is how long a gap must be to be shaded.
-	shadeFromMs = 10.0
+	shadeFromMs = 25.0
 )
 
 // picture draws one run over time: latencies, acknowledged writes per second,
@@ -123,11 +123,7 @@ func (p *picture) latency(s Series, top float64) {
 	y := decades(lowest, highest, top+latencyHeight, top)
 	for _, t := range y.ticks(0) {
 		p.line(marginLeft, y.at(t), pictureWidth-marginRight, y.at(t), "grid")
-		label := fmt.Sprintf("%g ms", t)
-		if t >= 1000 {
-			label = fmt.Sprintf("%g s", t/1000)
-		}
-		p.text(marginLeft-8, y.at(t)+4, "end", "tick", label)
+		p.text(marginLeft-8, y.at(t)+4, "end", "tick", tick(t))
 	}
 	for _, c := range []struct {
 		values []float64
@@ -141,6 +137,14 @@ func (p *picture) latency(s Series, top float64) {
 		p.line(x, top-10, x+16, top-10, name)
 		p.text(x+20, top-6, "start", "panel", name)
 	}
+}
+
+// tick names a value of the latency axis, in ms.
+func tick(ms float64) string {
+	if ms >= 1000 {
+		return fmt.Sprintf("%g s", ms/1000)
+	}
+	return fmt.Sprintf("%g ms", ms)
 }
 
 func (p *picture) points(s Series, values []float64, y axis) [][2]float64 {
@@ -178,6 +182,6 @@ func (p *picture) rate(s Series, top float64) {
 		}
 	}
 	p.text(marginLeft, top-6, "start", "panel", "acknowledged writes per second")
-	p.rect(marginLeft+210, top-14, 14, 4, "errors", "")
-	p.text(marginLeft+229, top-8, "start", "panel", "failed writes")
+	p.rect(marginLeft+210, top-12, 14, 4, "errors", "")
+	p.text(marginLeft+229, top-6, "start", "panel", "failed writes")
 }

@@ -60,8 +60,12 @@ type Run struct {
 	ReadBack  []Node    `json:"readBack"`
 	Rolls     []Roll    `json:"rolls"`
 	Gaps      []Gap     `json:"gaps"`
-	Events    []Event   `json:"events"`
-	Series    Series    `json:"series"`
+	// Stalls are the longest times in which the ledger's own process was held
+	// up, LongestStallMs the longest of them. No gap is shortened by them.
+	Stalls         []Gap   `json:"stalls"`
+	LongestStallMs float64 `json:"longestStallMs"`
+	Events         []Event `json:"events"`
+	Series         Series  `json:"series"`
 }
 
 // Handover is a change of the server that acknowledges. From and To are pod
@@ -77,6 +81,9 @@ type Handover struct {
 	EndMs            float64 `json:"endMs"`
 	WorstClient      int     `json:"worstClient"`
 	Returned         bool    `json:"returned"`
+	// StallMs is the longest time within the gap in which the ledger's own
+	// process was held up.
+	StallMs float64 `json:"stallMs"`
 	// Writes are the acknowledged writes around it, for the picture: time of
 	// the acknowledgement, latency (both in ms) and number of the server.
 	Writes [][3]float64 `json:"writes,omitempty"`

@@ -27,12 +27,12 @@ func zoom(run Run, h Handover) template.HTML {
 	y := decades(lowest, highest, zoomHeight-28, 24)
 	for _, t := range y.ticks(0) {
 		s.line(x.a, y.at(t), x.b, y.at(t), "grid")
-		s.text(x.a-6, y.at(t)+4, "end", "tick", fmt.Sprintf("%g ms", t))
+		s.text(x.a-6, y.at(t)+4, "end", "tick", tick(t))
 	}
 	relative := axis{lo: x.lo - h.EndMs, hi: x.hi - h.EndMs, a: x.a, b: x.b}
 	for _, t := range relative.ticks(7) {
 		s.line(relative.at(t), y.b, relative.at(t), y.a, "grid")
-		s.text(relative.at(t), y.a+16, "middle", "tick", fmt.Sprintf("%+.0f ms", t))
+		s.text(relative.at(t), y.a+16, "middle", "tick", signed(t))
 	}
 	left, right := x.at(max(h.StartMs, x.lo)), x.at(min(h.EndMs, x.hi))
 	s.rect(left, y.b, max(right-left, 1), y.a-y.b, "gap", "")
@@ -43,6 +43,14 @@ func zoom(run Run, h Handover) template.HTML {
 	s.text(x.b, 14, "end", "gaplabel", fmt.Sprintf("gap %s, worst writer %s",
 		milliseconds(h.GapMs), milliseconds(h.WorstClientGapMs)))
 	return s.done()
+}
+
+// signed is a time relative to the handover.
+func signed(ms float64) string {
+	if ms <= -2000 || ms >= 2000 {
+		return fmt.Sprintf("%+g s", ms/1000)
+	}
+	return fmt.Sprintf("%+g ms", ms)
 }
 
 // side is the class of a dot, by the server that acknowledged.

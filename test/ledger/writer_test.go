@@ -1,0 +1,54 @@
+package ledger
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+func TestWritersKeepTheirOwnMomentsAfterAnOutage(t *testing.T) {
+	const interval = 8 * time.Millisecond
+	base := time.Now().Add(-time.Hour)
+	var next []time.Time
+	for i := range 4 {
+		p := &pacer{interval: interval, next: base.Add(time.Duration(i) * 2 * time.Millisecond)}
+		p.wait(context.Background())
+		next = append(next, p.next)
+	}
+	for i, at := range next {
+		if phase := at.Sub(base) % interval; phase != time.Duration(i)*2*time.Millisecond {
+			t.Errorf("writer %d writes at phase %s, want %s", i, phase, time.Duration(i)*2*time.Millisecond)
+		}
+		if until := time.Until(at); until > interval {
+			t.Errorf("writer %d waits %s for its next turn, more than an interval", i, until)
+		}
+	}
+}
+
+func TestARetryDoesNotWait(t *testing.T) {
+	p := &pacer{interval: time.Hour, next: time.Now().Add(time.Hour)}
+	p.retry()
+	start := time.Now()
+	if !p.wait(context.Background()) || time.Since(start) > time.Second {
+		t.Error("a retry waited for the writer's turn")
+	}
+}
+
+func TestAWrongConfigurationIsRefused(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"no port":         func(c *Config) { c.Addr = "localhost" },
+		"no writers":      func(c *Config) { c.Writers = 0 },
+		"negative rate":   func(c *Config) { c.Rate = -1 },
+		"no library":      func(c *Config) { c.Libraries = nil },
+		"strange library": func(c *Config) { c.Libraries = []string{"telnet"} },
+		"no password":     func(c *Config) { c.Credentials.Username = "app" },
+	} {
+		c := Defaults()
+		c.Addr = "127.0.0.1:1"
+		change(&c)
+		if r, err := Start(context.Background(), c); err == nil {
+			r.stopWriting()
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
