@@ -1,0 +1,89 @@
+package bed
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/remotecommand"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+)
+
+// Command sends one command to the server in a pod, as the user that the
+// instance's Secret is for.
+func (i *Instance) Command(ctx context.Context, pod string, command ...string) (string, error) {
+	v, err := i.Get(ctx)
+	if err != nil {
+		return "", err
+	}
+	var secret corev1.Secret
+	if err := i.Cluster.WithWatch.Get(ctx, client.ObjectKey{Namespace: i.Namespace, Name: v.AuthSecretName()}, &secret); err != nil {
+		return "", err
+	}
+	cli := []string{"valkey-cli", "--no-auth-warning", "-a", string(secret.Data[v1alpha1.PasswordKey])}
+	out, err := i.Cluster.exec(ctx, i.Namespace, pod, append(cli, command...))
+	out = strings.TrimSpace(out)
+	if err == nil && isError(out) {
+		err = fmt.Errorf("the server answers %q", out)
+	}
+	if err != nil {
+		return out, fmt.Errorf("%s on %s: %w", command[0], pod, err)
+	}
+	return out, nil
+}
+
+// isError tells an error reply: valkey-cli prints it like any other text.
+func isError(out string) bool {
+	word, _, found := strings.Cut(out, " ")
+	return found && len(word) > 2 && strings.ToUpper(word) == word && strings.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
+}
+
+// Primary is the pod that the status names, if it names one.
+func (i *Instance) Primary(ctx context.Context) (string, error) {
+	v, err := i.Get(ctx)
+	if err == nil && v.Status.Primary == "" {
+		err = fmt.Errorf("%s has no primary: %s", i.Name, Summary(v))
+	}
+	return v.Status.Primary, err
+}
+
+// fillScript makes ARGV[2] keys from number ARGV[1] on, of ARGV[3] bytes each.
+const fillScript = `local text = string.rep('x', tonumber(ARGV[3]))
+for i = tonumber(ARGV[1]), tonumber(ARGV[1]) + tonumber(ARGV[2]) - 1 do redis.call('SET', 'filler:' .. i, i .. text) end
+return redis.status_reply('DONE')`
+
+// Fill puts about so many bytes of data into the primary.
+func (i *Instance) Fill(ctx context.Context, bytes int) error {
+	const size, batch = 1000, 5000
+	primary, err := i.Primary(ctx)
+	if err != nil {
+		return err
+	}
+	for at := 0; at < bytes/size; at += batch {
+		n := min(batch, bytes/size-at)
+		if _, err := i.Command(ctx, primary, "EVAL", fillScript, "0", fmt.Sprint(at), fmt.Sprint(n), fmt.Sprint(size)); err != nil {
+			return fmt.Errorf("fill %s: %w", i.Name, err)
+		}
+	}
+	return nil
+}
+
+// exec runs a command in a pod's first container.
+func (c *Cluster) exec(ctx context.Context, namespace, pod string, command []string) (string, error) {
+	request := c.Kube.CoreV1().RESTClient().Post().Namespace(namespace).Resource("pods").Name(pod).SubResource("exec").
+		VersionedParams(&corev1.PodExecOptions{Command: command, Stdout: true, Stderr: true}, scheme.ParameterCodec)
+	executor, err := remotecommand.NewWebSocketExecutor(c.Config, "GET", request.URL().String())
+	if err != nil {
+		return "", err
+	}
+	var stdout, stderr bytes.Buffer
+	if err := executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: &stdout, Stderr: &stderr}); err != nil {
+		return stdout.String(), fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.String()+stdout.String()))
+	}
+	return stdout.String(), nil
+}

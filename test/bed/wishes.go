@@ -1,0 +1,62 @@
+package bed
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/utils/ptr"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+)
+
+// Version wishes for a version of Valkey, and no image.
+func Version(version string) Wish {
+	return func(v *v1alpha1.Valkey) { v.Spec.Version, v.Spec.Image = version, "" }
+}
+
+// Image wishes for an image in full, and no version.
+func Image(image string) Wish {
+	return func(v *v1alpha1.Valkey) { v.Spec.Version, v.Spec.Image = "", image }
+}
+
+// Strategy wishes for a way of rolling changes out.
+func Strategy(strategy v1alpha1.RolloutStrategy) Wish {
+	return func(v *v1alpha1.Valkey) { v.Spec.Rollout.Strategy = strategy }
+}
+
+// Paused wishes the rollout to stop, or to go on.
+func Paused(paused bool) Wish {
+	return func(v *v1alpha1.Valkey) { v.Spec.Rollout.Paused = paused }
+}
+
+// Replicas wishes for so many besides the primary.
+func Replicas(n int32) Wish {
+	return func(v *v1alpha1.Valkey) { v.Spec.Replicas = ptr.To(n) }
+}
+
+// Setting wishes for a line in valkey.conf; an empty value takes it away.
+func Setting(name, value string) Wish {
+	return func(v *v1alpha1.Valkey) {
+		if v.Spec.Config == nil {
+			v.Spec.Config = v1alpha1.Config{}
+		}
+		v.Spec.Config[name] = v1alpha1.ConfigValue(value)
+		if value == "" {
+			delete(v.Spec.Config, name)
+		}
+	}
+}
+
+// Memory wishes that each server asks for so much.
+func Memory(request string) Wish {
+	return func(v *v1alpha1.Valkey) {
+		v.Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(request)}
+	}
+}
+
+// Restart wishes every server to be restarted, once for each token.
+func Restart(token string) Wish {
+	return func(v *v1alpha1.Valkey) { v.Spec.RestartToken = token }
+}
+
+// InMemory wishes for no volumes.
+func InMemory() Wish { return func(v *v1alpha1.Valkey) { v.Spec.Storage = nil } }
