@@ -31,7 +31,11 @@ func TestAnOperatorUpgradeChangesNoPod(t *testing.T) {
 	old := byOlderOperator(t, v)
 	in := fixed()
 	in.StatefulSet = old
-	got := rendered(t, v, in).StatefulSet
+	all := rendered(t, v, in)
+	got := all.StatefulSet
+	if all.ConfigMap != nil {
+		t.Errorf("ConfigMap %s would be written for nobody, and tidied up, and written again", all.ConfigMap.Name)
+	}
 	if !reflect.DeepEqual(got.Spec.Template, old.Spec.Template) {
 		t.Errorf("the pod template changed, so every instance restarts:\n got %+v\nwant %+v", got.Spec.Template, old.Spec.Template)
 	}

@@ -42,7 +42,9 @@ type Rendered struct {
 	AuthSecret   *corev1.Secret
 	SystemSecret *corev1.Secret
 	// ConfigMap is immutable, and named by its content's hash. Older ones stay
-	// until no pod and no template refers to them (ConfigMapOf).
+	// until no pod and no template refers to them (ConfigMapOf). It is nil while
+	// the template is kept from an operator that wrote another one: that one is
+	// there already, and this one would be for nobody.
 	ConfigMap *corev1.ConfigMap
 	// NodesService is headless and leads to every pod, ready or not.
 	NodesService *corev1.Service
@@ -81,10 +83,12 @@ func Objects(v *v1alpha1.Valkey, in Inputs) (Rendered, error) {
 	out := Rendered{
 		AuthSecret:     secrets.auth,
 		SystemSecret:   secrets.system,
-		ConfigMap:      config,
 		NodesService:   nodesService(v),
 		PrimaryService: routedService(v, v.PrimaryServiceName()),
 		StatefulSet:    KeepTemplate(in.StatefulSet, set),
+	}
+	if ConfigMapOf(out.StatefulSet.Spec.Template.Spec) == config.Name {
+		out.ConfigMap = config
 	}
 	if v.Spec.Topology == v1alpha1.TopologyReplication {
 		out.ReplicasService = routedService(v, v.ReplicasServiceName())
