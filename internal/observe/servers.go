@@ -17,6 +17,11 @@ import (
 // late, and what comes later is for the next look.
 const askTimeout = 1500 * time.Millisecond
 
+// partingTimeout bounds it for a pod on its way out, or whose process has ended
+// by Kubernetes' word: its address may vanish at any moment, and a vanished
+// address does not refuse, it swallows. Nobody else's turn waits for that.
+const partingTimeout = 250 * time.Millisecond
+
 // askAll asks every server at once and fills in what each says.
 func (o Observer) askAll(ctx context.Context, instance string, nodes []model.Node, creds servers.Credentials) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
@@ -29,9 +34,18 @@ func (o Observer) askAll(ctx context.Context, instance string, nodes []model.Nod
 			continue
 		}
 		uids[n.UID] = true
-		if n.Address != "" {
-			wg.Go(func() { o.ask(ctx, instance, n, creds) })
+		if n.Address == "" {
+			continue
 		}
+		wg.Go(func() {
+			ctx := ctx
+			if n.Dead || n.Phase == model.PodTerminating {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, partingTimeout)
+				defer cancel()
+			}
+			o.ask(ctx, instance, n, creds)
+		})
 	}
 	wg.Wait()
 	o.Servers.Keep(instance, uids)
