@@ -54,6 +54,19 @@ func (s Shard) Node(name string) (n Node, ok bool) {
 	return Node{}, false
 }
 
+// Served says that the pod has had clients: it has been in service, or the
+// primary Service leads to it. The latter comes first when a shard is formed,
+// and an operator may die in between.
+func (s Shard) Served(n Node) bool {
+	return n.Admitted || (n.Address != "" && n.Address == s.Traffic.Primary)
+}
+
+// Stays says that the pod runs and that nobody has asked for its end: it is not
+// terminating, and not beyond what the StatefulSet is asked for.
+func (s Shard) Stays(n Node) bool {
+	return n.Phase == PodRunning && n.Ordinal < s.Size
+}
+
 // Lag is by how many bytes the replica's acknowledged offset trails the
 // primary. ok is false when the primary does not list it as online.
 func Lag(primary, replica Node) (bytes int64, ok bool) {

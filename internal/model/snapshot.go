@@ -208,7 +208,9 @@ type Server struct {
 	// Syncing is true during a full synchronisation.
 	Syncing bool
 
-	// FailingOver is true while a FAILOVER runs on this primary.
+	// FailingOver is true while a FAILOVER runs on this server: on a primary that
+	// waits for its target to catch up, and on a replica that was that primary,
+	// has demoted itself and asks its target to take over.
 	FailingOver bool
 	// Acked holds, for a primary, the offsets its online replicas have
 	// acknowledged, by address as it shows them.

@@ -3,9 +3,11 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/rollout"
 	"github.com/valkeeper/valkeeper/internal/topology"
 )
 
@@ -20,8 +22,11 @@ func elect(_ topology.Rules, policy model.Policy, shard model.Shard) model.Decis
 		return hold(shard, model.PrimaryNotVisible, n.Name,
 			"its server does not answer and may still be primary; nothing is promoted before it answers or has ended")
 	}
-	if best, ok := successor(shard); ok {
-		return model.Do(model.Promote{Node: best.Ref, Why: "the primary is gone, and this replica was in service with the most of its history"})
+	if d := halfway(shard); d.Made() {
+		return d
+	}
+	if d := successor(shard); d.Made() {
+		return d
 	}
 	if d := allCopiesSeen(policy, shard); d.Made() {
 		return d
@@ -29,11 +34,39 @@ func elect(_ topology.Rules, policy model.Policy, shard model.Shard) model.Decis
 	return bestCopy(shard)
 }
 
+// halfway deals with a primary that has demoted itself for a FAILOVER and whose
+// target has not taken over yet. It has all that was ever acknowledged, and asks
+// again and again: only when the target can certainly not answer any more does
+// it become primary again.
+func halfway(shard model.Shard) model.Decision {
+	for _, n := range shard.Nodes {
+		if !n.Server.Answered || !n.Server.FailingOver {
+			continue
+		}
+		if mayTakeOver(shard, n) {
+			return hold(shard, model.HandoverInProgress, n.Name,
+				"it has demoted itself for a FAILOVER; its target is about to take over")
+		}
+		return model.Do(model.Promote{Node: n.Ref, Why: "its FAILOVER has lost its target, and nobody has more than it has"})
+	}
+	return model.Decision{}
+}
+
+// mayTakeOver says whether the target of a FAILOVER that runs on n still could.
+func mayTakeOver(shard model.Shard, n model.Node) bool {
+	for _, target := range shard.Nodes {
+		if target.Address == n.Server.Follows && target.Phase != model.PodAbsent {
+			return !target.Dead && (!target.Server.Answered || target.Server.Follows != model.Nobody)
+		}
+	}
+	return false
+}
+
 // maybePrimary finds a node that has been in service, does not answer, and is
 // not known to be dead.
 func maybePrimary(shard model.Shard) (model.Node, bool) {
 	for _, n := range shard.Nodes {
-		if n.Phase != model.PodAbsent && n.Admitted && !n.Server.Answered && !n.Dead {
+		if n.Phase != model.PodAbsent && shard.Served(n) && !n.Server.Answered && !n.Dead {
 			return n, true
 		}
 	}
@@ -43,17 +76,14 @@ func maybePrimary(shard model.Shard) (model.Node, bool) {
 // successor is the replica that followed the lost primary until its end and has
 // the most of its history. Its copy is in memory and as new as replication
 // allows, so nobody's disk is waited for.
-func successor(shard model.Shard) (model.Node, bool) {
+func successor(shard model.Shard) model.Decision {
 	var able []model.Node
 	for _, n := range shard.Nodes {
-		if n.Healthy() && n.InService && following(n) && historyRank(shard, n) == 0 {
+		if n.Healthy() && n.InService && following(n) && rankOf(shard, n.Server.ReplID, n.Server.ReplID2) <= newest {
 			able = append(able, n)
 		}
 	}
-	if len(able) == 0 {
-		return model.Node{}, false
-	}
-	return mostComplete(able), true
+	return promoteNewest(shard, able, "the primary is gone, and this replica was in service with the most of its history")
 }
 
 // following says that the server has been told to follow a real primary since
@@ -74,15 +104,20 @@ func mostComplete(nodes []model.Node) model.Node {
 }
 
 // allCopiesSeen holds until every node that may hold the newest data has
-// answered, so that an empty or older copy never wins over a newer one.
+// answered, so that an empty or older copy never wins over a newer one. One that
+// cannot start as it is gets the newest revision: it may be what mends it.
 func allCopiesSeen(policy model.Policy, shard model.Shard) model.Decision {
 	var holds []model.Hold
 	answered := false
 	for _, n := range shard.Nodes {
 		whole := n.Phase != model.PodTerminating && n.Server.Answered && !n.Server.Loading
 		answered = answered || whole
-		if whole || !mayHoldCopy(policy, n) {
+		if whole || !mayHoldCopy(policy, shard, n) {
 			continue
+		}
+		if rollout.CannotStart(policy, shard, n) {
+			return model.Do(model.Restart{Node: n.Ref, Revision: shard.Revision,
+				Why: "it does not run, its revision is superseded, and its data outlive the pod"})
 		}
 		detail := "it may hold the newest data and has not answered yet"
 		if n.Trouble != "" {
@@ -97,9 +132,11 @@ func allCopiesSeen(policy model.Policy, shard model.Shard) model.Decision {
 }
 
 // mayHoldCopy says whether a node that does not answer may come back with data:
-// it has a volume, or its pod has been in service and keeps its emptyDir.
-func mayHoldCopy(policy model.Policy, n model.Node) bool {
-	return policy.Durable || (n.Phase != model.PodAbsent && n.Admitted)
+// it has a volume, or its pod has been in service and keeps its emptyDir, or a
+// server may run in it: one that has synchronised, or has even been promoted,
+// and was not put into service yet.
+func mayHoldCopy(policy model.Policy, shard model.Shard, n model.Node) bool {
+	return policy.Durable || (n.Phase != model.PodAbsent && shard.Served(n)) || (n.Phase == model.PodRunning && !n.Dead)
 }
 
 // bestCopy compares all copies after a start from disk, or from nothing.
@@ -110,19 +147,26 @@ func bestCopy(shard model.Shard) model.Decision {
 			able = append(able, n)
 		}
 	}
-	if known := newestHistory(shard, able); len(known) > 0 {
-		return model.Do(model.Promote{Node: mostComplete(known).Ref, Why: "it holds the most of the newest known history"})
-	}
 	full := slices.DeleteFunc(slices.Clone(able), func(n model.Node) bool { return n.Server.Keys == 0 })
+	if len(newestHistory(shard, full)) > 0 && !anyUnknown(shard, full) {
+		return promoteNewest(shard, full, "it holds the most of the newest known history")
+	}
 	switch {
 	case len(full) == 0:
 		return promoteEmpty(shard, able)
 	case len(full) == 1 && (!shard.Memory.Formed || full[0].Name == shard.Memory.Primary):
 		return model.Do(model.Promote{Node: full[0].Ref, Why: "it is the only node with data"})
-	case sameHistory(full):
+	case sameHistory(shard, full):
 		return model.Do(model.Promote{Node: mostComplete(full).Ref, Why: "all data share one history, and it holds the most of it"})
 	}
 	return promoteRemembered(shard, full)
+}
+
+// anyUnknown says that one of the copies has a history that is not remembered.
+// It may be an old one, or the very newest, whose beginning no operator lived to
+// write down.
+func anyUnknown(shard model.Shard, copies []model.Node) bool {
+	return slices.ContainsFunc(copies, func(n model.Node) bool { return historyRank(shard, n) == unknown })
 }
 
 // promoteEmpty starts a shard in which no node holds anything.
@@ -138,17 +182,24 @@ func promoteEmpty(shard model.Shard, able []model.Node) model.Decision {
 	return model.Do(model.Promote{Node: first.Ref, Why: why})
 }
 
-// promoteRemembered falls back to the last primary that was seen when the
-// servers forgot their histories (an append-only file does not keep them). No
-// key count is ever a reason: more keys are not newer keys.
+// promoteRemembered falls back to the last primary that was seen when its server
+// forgot its history and its place in it: an append-only file keeps neither, but
+// every write. A snapshot of a history that nobody remembers is another matter:
+// it may be an old one. No key count is ever a reason: more keys are not newer
+// keys.
 func promoteRemembered(shard model.Shard, full []model.Node) model.Decision {
 	for _, n := range full {
-		if n.Name == shard.Memory.Primary {
+		if n.Name == shard.Memory.Primary && n.Server.Offset == 0 {
 			return model.Do(model.Promote{Node: n.Ref, Why: "the copies have no common history, and it was the last primary"})
 		}
 	}
-	var holds []model.Hold
-	for _, n := range full {
+	return unknownHistory(shard, full)
+}
+
+// unknownHistory leaves the choice between copies to a person.
+func unknownHistory(shard model.Shard, copies []model.Node) model.Decision {
+	holds := make([]model.Hold, 0, len(copies))
+	for _, n := range copies {
 		holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.HistoryUnknown, Node: n.Name,
 			Detail: fmt.Sprintf("it holds %d keys of history %.8s at offset %d; which copy is the newest cannot be told: "+
 				"choose one and run REPLICAOF NO ONE on it", n.Server.Keys, n.Server.ReplID, n.Server.Offset)})
@@ -156,16 +207,28 @@ func promoteRemembered(shard model.Shard, full []model.Node) model.Decision {
 	return model.Wait(holds...)
 }
 
+// promoteNewest promotes the node with the most of the newest history that any
+// of them has, if any has one that is known.
+func promoteNewest(shard model.Shard, nodes []model.Node, why string) model.Decision {
+	known := newestHistory(shard, nodes)
+	switch {
+	case len(known) == 0:
+		return model.Decision{}
+	case !sameHistory(shard, known): // two continued the last known one, each in its own way
+		return unknownHistory(shard, known)
+	}
+	return model.Do(model.Promote{Node: mostComplete(known).Ref, Why: why})
+}
+
 // newestHistory are the nodes whose history is the newest that any of them has,
-// among those that are remembered.
+// among those that are known.
 func newestHistory(shard model.Shard, nodes []model.Node) []model.Node {
-	best := -1
+	best := unknown
 	var out []model.Node
 	for _, n := range nodes {
-		rank := historyRank(shard, n)
-		switch {
-		case rank < 0 || (best >= 0 && rank > best):
-		case best < 0 || rank < best:
+		switch rank := historyRank(shard, n); {
+		case rank == unknown || rank > best:
+		case rank < best:
 			best, out = rank, []model.Node{n}
 		default:
 			out = append(out, n)
@@ -174,15 +237,45 @@ func newestHistory(shard model.Shard, nodes []model.Node) []model.Node {
 	return out
 }
 
-// historyRank is 0 for the newest remembered history, more for older ones, -1
-// for one that is not remembered.
+// The ranks of histories: the lower, the newer.
+const (
+	continued = -1 // continues the newest one that is remembered
+	newest    = 0
+	unknown   = math.MaxInt
+)
+
+// historyRank ranks the history that a copy belongs to.
 func historyRank(shard model.Shard, n model.Node) int {
-	return slices.Index(shard.Memory.History, n.Server.ReplID)
+	return rankOf(shard, belongs(shard, n), n.Server.ReplID2)
 }
 
-func sameHistory(nodes []model.Node) bool {
+// belongs is the history that a copy belongs to. One that has been told of a new
+// history and has not received a byte of it yet is still a copy of the one
+// before: others may have more of that.
+func belongs(shard model.Shard, n model.Node) string {
+	srv := n.Server
+	if srv.Offset < srv.Offset2 && slices.Contains(shard.Memory.History, srv.ReplID2) {
+		return srv.ReplID2
+	}
+	return srv.ReplID
+}
+
+// rankOf is 0 for the newest remembered history, more for older ones. An
+// operator that died after a handover has not written down the history that
+// began with it: one that continues the newest remembered one is newer still.
+func rankOf(shard model.Shard, id, continues string) int {
+	if rank := slices.Index(shard.Memory.History, id); rank >= 0 {
+		return rank
+	}
+	if len(shard.Memory.History) > 0 && continues == shard.Memory.History[0] {
+		return continued
+	}
+	return unknown
+}
+
+func sameHistory(shard model.Shard, nodes []model.Node) bool {
 	for _, n := range nodes {
-		if n.Server.ReplID != nodes[0].Server.ReplID {
+		if belongs(shard, n) != belongs(shard, nodes[0]) {
 			return false
 		}
 	}

@@ -17,6 +17,7 @@ var deciders = []decider{
 	elect,             // no primary: form the shard, or promote the best copy
 	settle,            // two primaries: one has to follow
 	publish,           // Services, labels and readiness show what the servers say
+	failover,          // a FAILOVER that runs is waited for
 	rejoin,            // every node follows the primary
 	scale,             // the number of nodes
 	rollout.Next,      // stale pods

@@ -27,7 +27,7 @@ func publish(rules topology.Rules, policy model.Policy, shard model.Shard) model
 			continue
 		}
 		want := model.Publication{Node: n.Ref, Role: n.RoleLabel, InService: inService(policy, primary, n)}
-		want.EndDrain = n.Draining && !drainWanted(policy, shard, n)
+		want.EndDrain = n.Draining && !drainWanted(rules, policy, shard, n)
 		if want.InService && n.Server.Role != model.RoleUnknown {
 			want.Role = n.Server.Role
 		}
@@ -76,8 +76,13 @@ func servesReads(shard model.Shard, n model.Node, want model.Publication) bool {
 	return n.Server.Role == model.RoleReplica
 }
 
-// drainWanted says whether the drain of a node still has a purpose.
-func drainWanted(policy model.Policy, shard model.Shard, n model.Node) bool {
+// drainWanted says whether the drain of a node still has a purpose. It has none
+// on a primary that has to hand over first: its clients' time would be spent
+// before they can leave.
+func drainWanted(rules topology.Rules, policy model.Policy, shard model.Shard, n model.Node) bool {
+	if n.Server.Role == model.RolePrimary && !rules.PrimaryRestarts() {
+		return false
+	}
 	return n.Ordinal >= policy.Nodes || (shard.Stale(n) && !policy.Paused)
 }
 

@@ -22,9 +22,6 @@ func rejoin(_ topology.Rules, _ model.Policy, shard model.Shard) model.Decision 
 		if n.Phase != model.PodRunning {
 			continue
 		}
-		if primary.Server.FailingOver {
-			return hold(shard, model.HandoverInProgress, primary.Name, "a FAILOVER runs on it; nodes are repointed afterwards")
-		}
 		why := "it follows somebody else"
 		if srv.Follows == model.Nobody {
 			why = "it has booted"

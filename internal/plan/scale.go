@@ -22,6 +22,9 @@ func scale(rules topology.Rules, policy model.Policy, shard model.Shard) model.D
 	if !ok {
 		return hold(shard, model.PrimaryNotVisible, "", "no single server says that it is primary")
 	}
+	if primary.Down() {
+		return hold(shard, model.NodeDown, primary.Name, "no pod leaves while the primary is not Ready or on its way out")
+	}
 	leaving := shard.Nodes[len(shard.Nodes)-1]
 	if leaving.Ordinal >= shard.Size {
 		return hold(shard, model.PodStarting, leaving.Name, "its pod is on its way out")

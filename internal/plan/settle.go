@@ -36,16 +36,27 @@ func settle(_ topology.Rules, _ model.Policy, shard model.Shard) model.Decision 
 	return model.Wait(two)
 }
 
-// rightful is the primary that the Service points at, or, with none such, the
-// one that carries the newest remembered history.
+// rightful is the primary that the Service points at; or else the one that the
+// node there has handed its role to, by its own word; or else the one that
+// carries the newest remembered history.
 func rightful(shard model.Shard, primaries []model.Node) (model.Node, bool) {
 	for _, n := range primaries {
 		if n.Address == shard.Traffic.Primary && n.Phase == model.PodRunning {
 			return n, true
 		}
 	}
+	for _, old := range shard.Nodes {
+		if old.Address != shard.Traffic.Primary || old.Server.Role != model.RoleReplica {
+			continue
+		}
+		for _, n := range primaries {
+			if n.Address == old.Server.Follows && n.Phase == model.PodRunning {
+				return n, true
+			}
+		}
+	}
 	for _, n := range primaries {
-		if historyRank(shard, n) == 0 && n.Phase == model.PodRunning {
+		if rankOf(shard, n.Server.ReplID, "") == newest && n.Phase == model.PodRunning {
 			return n, true
 		}
 	}

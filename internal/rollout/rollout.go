@@ -30,12 +30,17 @@ func Next(rules topology.Rules, policy model.Policy, shard model.Shard) model.De
 	if !ok {
 		return hold(shard, model.PrimaryNotVisible, "", "no single server says that it is primary")
 	}
-	if d := whileDown(shard, primary); d.Made() {
+	if d := whileDown(shard, primary, policy.MaxLag); d.Made() {
 		return d
 	}
 	victim, isPrimary := nextVictim(stale, primary, policy.MaxLag)
-	if isPrimary && !rules.PrimaryRestarts() {
+	switch {
+	case isPrimary && !rules.PrimaryRestarts():
 		return HandOver(rules, policy, shard, shard.Nodes)
+	case isPrimary:
+		// Its clients have nowhere else to go: to send them away would only make
+		// the outage longer.
+		return model.Do(model.Restart{Node: victim.Ref, Revision: shard.Revision, Why: "it runs an older revision, and nobody can take over from it"})
 	}
 	if d := othersSynced(shard, primary, victim, policy.MaxLag); d.Made() {
 		return d
@@ -54,29 +59,39 @@ func staleNodes(shard model.Shard) []model.Node {
 	return out
 }
 
-// whileDown holds while any node is down. The one exception is law 2's: the
-// only node that is down may itself be restarted, when it is stale and nothing
-// runs in it that could still come up by itself.
-func whileDown(shard model.Shard, primary model.Node) model.Decision {
-	var down []model.Node
+// whileDown holds while any node is down. The one exception is law 2's: a node
+// that is down already may itself be restarted, when it is stale and will not
+// come up by itself. That takes nothing down, be others down or not; only the
+// primary has to be well, for else its data may be wanted.
+func whileDown(shard model.Shard, primary model.Node, maxLag int64) model.Decision {
+	well := !primary.Down() && shard.Stays(primary)
+	var holds []model.Hold
 	for _, n := range shard.Nodes {
-		if n.Down() {
-			down = append(down, n)
+		if !n.Down() {
+			continue
 		}
-	}
-	if len(down) == 0 {
-		return model.Decision{}
-	}
-	n := down[0]
-	if len(down) == 1 && n.Name != primary.Name && n.Dead && n.Phase != model.PodTerminating && shard.Stale(n) {
-		return model.Do(model.Restart{Node: n.Ref, Revision: shard.Revision,
-			Why: "it does not run, and its revision is superseded"})
-	}
-	holds := make([]model.Hold, 0, len(down))
-	for _, n := range down {
+		if well && n.Dead && n.Phase != model.PodTerminating && shard.Stale(n) {
+			return model.Do(model.Restart{Node: n.Ref, Revision: shard.Revision,
+				Why: "it does not run, and its revision is superseded"})
+		}
+		if well && leftBehind(shard, primary, n, maxLag) {
+			return model.Do(model.Restart{Node: n.Ref, Revision: shard.Revision,
+				Why: "it has lost its primary, which runs the newest revision; its own is superseded"})
+		}
 		holds = append(holds, downHold(shard, primary, n))
 	}
 	return model.Wait(holds...)
+}
+
+// leftBehind says that a replica of an older revision is out of service because
+// its link to a primary of the newest one does not stand, and nothing else is
+// wrong: an older server may not be able to follow a newer one, and its restart
+// is the way out. Its copy is the oldest of all.
+func leftBehind(shard model.Shard, primary, n model.Node, maxLag int64) bool {
+	srv := n.Server
+	return n.Phase == model.PodRunning && !n.InService && shard.Stale(n) && shard.Fresh(primary) &&
+		srv.Answered && srv.Role == model.RoleReplica && srv.Follows == primary.Address && !srv.LinkUp && !srv.Loading &&
+		!othersSynced(shard, primary, n, maxLag).Made()
 }
 
 // downHold says what is the matter with a node that is down.

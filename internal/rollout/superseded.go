@@ -1,21 +1,43 @@
 package rollout
 
-import "github.com/valkeeper/valkeeper/internal/model"
+import (
+	"slices"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
 
 // Superseded replaces pods that have never been in service and whose revision
 // is not the newest one any more: a bad spec, once mended, must not stay stuck.
 // Such a pod is down already, and holds no acknowledged write that is not
-// elsewhere (in its volume, if it has one, or on the other nodes).
+// elsewhere (in its volume, if it has one, or on the other nodes), unless the
+// shard has just lost its primary.
 func Superseded(policy model.Policy, shard model.Shard) model.Decision {
 	if policy.Strategy != model.StrategyHandover || policy.Paused {
 		return model.Decision{}
 	}
 	for _, n := range shard.Nodes {
-		never := !n.Admitted && n.Down() && n.Server.Role != model.RolePrimary
-		if never && shard.Stale(n) && n.Phase != model.PodTerminating {
+		never := !shard.Served(n) && n.Down() && n.Server.Role != model.RolePrimary
+		if never && shard.Stale(n) && n.Phase != model.PodTerminating && !lastCopy(shard, n) {
 			return model.Do(model.Restart{Node: n.Ref, Revision: shard.Revision,
 				Why: "it has never been in service, and its revision is superseded"})
 		}
 	}
 	return model.Decision{}
+}
+
+// lastCopy says that a pod that was never in service has data, or is about to
+// have, while the shard has no primary, or one that is on its way out: it may
+// have synchronised just before that was lost.
+func lastCopy(shard model.Shard, n model.Node) bool {
+	return n.Server.Answered && (n.Server.Keys > 0 || n.Server.Loading || n.Server.Follows != model.Nobody) &&
+		!slices.ContainsFunc(shard.Primaries(), shard.Stays)
+}
+
+// CannotStart says that nothing runs in a pod of an older revision whose data
+// are in a volume: it may be restarted although the shard has no primary, and
+// perhaps never will before. Data in an emptyDir would go with the pod; to give
+// them up is for a person to decide.
+func CannotStart(policy model.Policy, shard model.Shard, n model.Node) bool {
+	return policy.Strategy == model.StrategyHandover && !policy.Paused && policy.Durable &&
+		n.Dead && n.Phase != model.PodTerminating && shard.Stale(n)
 }
