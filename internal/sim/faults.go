@@ -1,0 +1,111 @@
+package sim
+
+// faultMoves are what goes wrong. Each but the operator's own death costs one of
+// the world's faults; what heals costs nothing.
+func (r *run) faultMoves(s *State) {
+	if s.op.kind != stepNone && s.crashes < r.world.MaxCrashes {
+		r.shardFault(s, moveCrashOperator, func(s *State) {
+			s.crashes++
+			s.op = operator{}
+		})
+	}
+	if s.faults >= r.world.MaxFaults {
+		return
+	}
+	for i := range s.n {
+		if s.n[i].phase == running {
+			r.nodeFaults(s, i)
+		}
+	}
+}
+
+func (r *run) nodeFaults(s *State, i int) {
+	n, f := &s.n[i], r.world.Faults
+	if f.Delete && !n.silent {
+		r.fault1(s, moveDelete, i, r.deleted)
+	}
+	if n.proc != procUp {
+		return
+	}
+	if f.Crash {
+		r.fault1(s, moveCrash, i, func(s *State, _ *node) { r.die(s, i, false, true) })
+	}
+	if f.CrashLoop && !n.broken && n.rev != r.world.lastRev() {
+		r.fault1(s, moveCrashLoop, i, func(s *State, n *node) {
+			r.die(s, i, false, true)
+			n.broken = true
+		})
+	}
+	if f.Silence && !n.silent {
+		r.fault1(s, moveSilence, i, func(s *State, n *node) {
+			n.silent = true
+			s.owed &= r.world.lasting(s)
+		})
+	}
+	if f.Timeout && n.fail == failWaiting {
+		r.fault1(s, moveGiveUp, i, func(_ *State, n *node) { n.fail = failNone })
+	}
+	if n.role != roleReplica || n.follows >= maxNodes || n.fail != failNone {
+		return
+	}
+	if f.Cut && !n.cut && n.link >= linkSyncing {
+		r.fault1(s, moveCut, i, func(_ *State, n *node) { n.cut, n.link = true, linkDown })
+	}
+	if f.User && n.link == linkUp {
+		r.fault1(s, moveUser, i, func(s *State, _ *node) {
+			s.becomePrimary(i)
+			s.n[i].stray = true
+		})
+	}
+}
+
+// healMoves end what lasts.
+func (r *run) healMoves(s *State) {
+	for i := range s.n {
+		if s.n[i].silent {
+			r.node(s, moveHeal, i, func(_ *State, n *node) { n.silent = false })
+		}
+		if s.n[i].cut {
+			r.node(s, moveHeal, i, func(_ *State, n *node) { n.cut = false })
+		}
+	}
+}
+
+// specMoves are the user's next wish. Where the present one cannot work it is
+// the mending that the shard waits for, else it is one more interruption.
+func (r *run) specMoves(s *State) {
+	if int(s.spec)+1 >= len(r.world.Specs) {
+		return
+	}
+	change := r.shard
+	if !r.mendable(s) {
+		change = r.shardFault
+	}
+	change(s, moveSpec, func(s *State) {
+		before := r.world.spec(s).Rev
+		s.spec++
+		if r.world.spec(s).Rev != before {
+			s.seen = false
+		}
+	})
+}
+
+// mendable says that only another spec gets the shard on.
+func (r *run) mendable(s *State) bool {
+	if r.world.spec(s).Bad {
+		return true
+	}
+	for i := range s.n {
+		if s.n[i].broken {
+			return true
+		}
+	}
+	return false
+}
+
+// deleted is what somebody else's deletion does at once. What only an emptyDir
+// in there holds is theirs to answer for.
+func (r *run) deleted(s *State, n *node) {
+	n.phase, n.foreign = terminating, true
+	s.owed &= r.world.lasting(s)
+}

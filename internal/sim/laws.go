@@ -1,0 +1,201 @@
+package sim
+
+import (
+	"fmt"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// Laws are the laws of the engine in one line each; a Violation names one.
+var Laws = map[int]string{
+	0:  "every plan can be made, and every wait has a reason",
+	1:  "a fresh, healthy node is never restarted",
+	2:  "no second node is taken down, and none before the others are synced",
+	3:  "a primary that has or should have a replica is never restarted",
+	4:  "a handover's target is fresh and synced",
+	5:  "role comes from the server; no second primary is made",
+	6:  "a failed or unproven handover never leads to a restart, and waits",
+	7:  "traffic moves and clients leave before the pod goes",
+	8:  "pods are restarted within the budgets",
+	9:  "no older copy wins, and no acknowledged write is lost",
+	10: "never two failovers at once",
+	11: "completion stays reachable",
+	12: "a never-Ready pod whose revision is superseded is replaced first",
+	13: "one shard's hold never takes another's step",
+}
+
+// Violation is a law that was broken.
+type Violation struct {
+	Law  int
+	Text string
+}
+
+func (v *Violation) Error() string {
+	return fmt.Sprintf("law %d (%s): %s", v.Law, Laws[v.Law], v.Text)
+}
+
+func (r *run) violate(law int, format string, args ...any) {
+	if r.found == nil {
+		r.found = &Violation{Law: law, Text: fmt.Sprintf(format, args...)}
+	}
+}
+
+// handover says whether all laws bind, or only those of the opt-out.
+func (r *run) binds() bool { return r.world.strategy() == model.StrategyHandover }
+
+// checkState is what holds in every state.
+func (r *run) checkState(s *State) {
+	if lost := s.owed &^ s.copies(); lost != 0 {
+		r.violate(9, "the last copy of acknowledged writes %b is gone", lost)
+	}
+}
+
+// checkPlan is what holds for every plan.
+func (r *run) checkPlan(s *State, p planned) {
+	if op := p.op; op.kind == stepPublish {
+		if n := &s.n[op.a]; n.proc != procUp || n.role != rolePrimary || n.silent {
+			r.violate(5, "%s is published as primary, and did not say that it is", podNames[op.a])
+		}
+	}
+	if !r.binds() || !s.seen {
+		return
+	}
+	stale := false
+	for i := range s.n {
+		if s.n[i].phase == absent || r.world.fresh(s, i) {
+			continue
+		}
+		stale = true
+		if s.neverUp(i) && (p.op.kind != stepRestart || s.n[p.op.a].gate != gateNever) {
+			r.violate(12, "%s was never in service and is superseded, and the plan is to %s %v", podNames[i], p.op, p.holds)
+		}
+	}
+	if stale && p.step == nil && len(p.holds) == 0 {
+		r.violate(0, "a pod is stale, and there is neither a step nor a hold")
+	}
+}
+
+// neverUp: a pod that has never been in service and in which nothing runs.
+func (s *State) neverUp(i int) bool {
+	n := &s.n[i]
+	return n.gate == gateNever && n.proc == procDead && (n.phase == pending || n.phase == running) &&
+		!n.silent && s.slice != uint8(i)
+}
+
+// checkPromote: laws 5, 9 and 10 when a server is made primary.
+func (r *run) checkPromote(s *State, i int) {
+	for _, p := range s.primaries() {
+		if p != i {
+			r.violate(5, "%s is made primary while %s is", podNames[i], podNames[p])
+		}
+	}
+	if missing := s.owed &^ s.n[i].set; missing != 0 {
+		r.violate(9, "%s is made primary and lacks acknowledged writes %b", podNames[i], missing)
+	}
+	for j := range s.n {
+		n := &s.n[j]
+		if t := s.target(n); n.fail != failNone && t.proc == procUp && (j != i || t.follows == uint8(i)) {
+			r.violate(10, "%s is made primary while the FAILOVER of %s runs", podNames[i], podNames[j])
+		}
+	}
+}
+
+// checkFollow: law 9 when a server is told to give up its copy.
+func (r *run) checkFollow(s *State, i, primary int) {
+	n, p := &s.n[i], &s.n[primary]
+	if missing := s.owed & n.set &^ p.set; missing != 0 {
+		r.violate(9, "%s is to follow %s, which lacks acknowledged writes %b", podNames[i], podNames[primary], missing)
+	}
+}
+
+// checkHandover: laws 2, 4, 6, 7 and 10 when a FAILOVER is sent.
+func (r *run) checkHandover(s *State, from, to int) {
+	a, b := &s.n[from], &s.n[to]
+	name := podNames[to]
+	switch {
+	case a.proc != procUp || a.role != rolePrimary:
+		r.violate(5, "%s hands over and is no primary", podNames[from])
+	case !r.world.fresh(s, to):
+		r.violate(4, "the target %s is stale", name)
+	case s.down(to):
+		r.violate(4, "the target %s is down", name)
+	case !s.attached(to, from):
+		r.violate(4, "the target %s is not synced", name)
+	case a.set.count()-b.set.count() > maxLag:
+		r.violate(4, "the target %s lags by more than the bound", name)
+	case s.failingOver():
+		r.violate(10, "a FAILOVER runs already")
+	case s.attempt == attemptFailed:
+		r.violate(6, "the last handover has just failed")
+	case a.drain != drainNo:
+		r.violate(7, "the drain of %s has begun while it was primary: its bound is spent before its clients can leave", podNames[from])
+	case s.busy:
+		r.violate(7, "Services have just changed")
+	}
+	if r.world.Mutant.PromoteFirst {
+		r.checkPromote(s, to)
+	}
+	r.othersUp(s, to, from)
+}
+
+// othersUp: law 2, nothing is begun while another node is down or not synced.
+func (r *run) othersUp(s *State, victim, primary int) {
+	for j := range int(min(s.size, r.world.spec(s).Nodes)) {
+		switch {
+		case j == victim:
+		case s.down(j):
+			r.violate(2, "%s is to go while %s is down", podNames[victim], podNames[j])
+		case j != primary && !s.attached(j, primary):
+			r.violate(2, "%s is to go while %s is not synced", podNames[victim], podNames[j])
+		}
+	}
+}
+
+// checkTakeDown: laws 1, 2, 3, 6, 7 and 10 when a pod is about to go.
+func (r *run) checkTakeDown(s *State, i int, scaling bool) {
+	n, name := &s.n[i], podNames[i]
+	if !scaling && r.world.fresh(s, i) && !s.down(i) {
+		r.violate(1, "%s is fresh and healthy", name)
+	}
+	if r.world.alone(s) {
+		return
+	}
+	if n.proc == procUp && n.role == rolePrimary {
+		r.violate(3, "%s is primary", name)
+	}
+	for j := range s.n {
+		if f := &s.n[j]; f.fail != failNone && (j == i || f.target == uint8(i)) {
+			r.violate(10, "%s is part of a FAILOVER that runs", name)
+		}
+	}
+	if s.down(i) || n.phase == absent {
+		return
+	}
+	primaries := s.primaries()
+	if len(primaries) != 1 {
+		r.violate(6, "%s is to go, and the primary is not beyond doubt: %v", name, primaries)
+		return
+	}
+	p := primaries[0]
+	r.othersUp(s, i, p)
+	switch {
+	case s.slice != uint8(p):
+		r.violate(7, "%s is to go, and the primary Service does not lead to %s", name, podNames[p])
+	case s.reads&(1<<i) != 0:
+		r.violate(7, "%s is to go, and the replicas' Service leads to it", name)
+	case n.clients && n.drain != drainPassed:
+		r.violate(7, "%s is to go with clients that have not had their time", name)
+	}
+}
+
+// checkEvict: laws 1, 3 and 8 at the eviction itself.
+func (r *run) checkEvict(s *State, i int, replaced bool) {
+	switch {
+	case replaced:
+		r.violate(1, "the pod of %s is another one than was looked at", podNames[i])
+	case !r.world.alone(s) && s.n[i].proc == procUp && s.n[i].role == rolePrimary:
+		r.violate(3, "%s has become primary", podNames[i])
+	case !r.world.budgetAllows(s, i):
+		r.violate(8, "a budget forbids that the pod of %s goes", podNames[i])
+	}
+}

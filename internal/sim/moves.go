@@ -1,0 +1,208 @@
+package sim
+
+import "fmt"
+
+// MoveKind is what can happen.
+type MoveKind uint8
+
+// What can happen.
+const (
+	moveLook MoveKind = iota
+	moveAct
+	moveCrashOperator
+	moveSeen
+	moveCreate
+	moveStart
+	moveLoaded
+	moveRemove
+	moveGone
+	moveRoll
+	moveSync
+	moveSynced
+	moveResume
+	moveReplicate
+	moveLong
+	moveWrite
+	moveDemote
+	moveTakeOver
+	moveRefused
+	moveGiveUp
+	moveBackoff
+	moveQuiet
+	moveDrained
+	moveHeal
+	moveSpec
+	moveDelete
+	moveCrash
+	moveCrashLoop
+	moveSilence
+	moveCut
+	moveUser
+)
+
+var moveText = map[MoveKind]string{
+	moveCrashOperator: "THE OPERATOR DIES",
+	moveSeen:          "the StatefulSet controller sees the newest template",
+	moveCreate:        "the pod of %s is created",
+	moveStart:         "%s starts",
+	moveLoaded:        "%s has loaded its disk",
+	moveRemove:        "the StatefulSet controller removes %s",
+	moveGone:          "the pod of %s is gone",
+	moveRoll:          "the StatefulSet controller restarts %s",
+	moveSync:          "%s begins a full synchronisation",
+	moveSynced:        "%s has synchronised in full",
+	moveResume:        "%s resumes its link",
+	moveReplicate:     "%s has caught up",
+	moveLong:          "the link of %s has been down for long",
+	moveWrite:         "%s acknowledges a write",
+	moveDemote:        "%s demotes itself for its FAILOVER",
+	moveTakeOver:      "the target of %s takes over",
+	moveRefused:       "the target of %s refuses, so it is primary again",
+	moveGiveUp:        "the FAILOVER of %s is given up",
+	moveBackoff:       "the backoff has passed",
+	moveQuiet:         "Services have been quiet for a second",
+	moveDrained:       "the clients of %s have had their time",
+	moveHeal:          "%s is well again",
+	moveSpec:          "THE USER changes the spec",
+	moveDelete:        "SOMEBODY deletes the pod of %s",
+	moveCrash:         "%s CRASHES",
+	moveCrashLoop:     "%s CRASHES and cannot start again",
+	moveSilence:       "%s FALLS SILENT",
+	moveCut:           "the link of %s is CUT",
+	moveUser:          "A USER runs REPLICAOF NO ONE on %s",
+}
+
+// Move is one thing that happens.
+type Move struct {
+	Kind MoveKind
+	Node uint8
+	Op   operator
+	What string
+}
+
+func (m Move) String() string {
+	switch m.Kind {
+	case moveLook:
+		return "the operator looks, and wants to " + m.Op.String()
+	case moveAct:
+		return fmt.Sprintf("the operator at %q: %s", m.Op.String(), m.What)
+	}
+	text := moveText[m.Kind]
+	if m.Node != nobody {
+		return fmt.Sprintf(text, podNames[m.Node])
+	}
+	return text
+}
+
+// edge is one move and where it leads.
+type edge struct {
+	move  Move
+	next  State
+	fault bool
+	// broken: a law had been broken by then.
+	broken bool
+}
+
+// run computes what can happen in a world. It is not safe for concurrent use.
+type run struct {
+	world *World
+	plans map[State]planned
+	out   []edge
+	fault bool
+	found *Violation
+}
+
+func newRun(w *World) *run { return &run{world: w, plans: map[State]planned{}} }
+
+// moves lists everything that can happen next. The slice is reused.
+func (r *run) moves(s *State) []edge {
+	r.out, r.fault = r.out[:0], false
+	if s.op.kind == stepNone {
+		r.look(*s)
+	} else {
+		r.act(*s)
+	}
+	r.podMoves(s)
+	r.serverMoves(s)
+	if s.op.kind == stepRestart && s.op.part > 0 {
+		// Between its second look and the eviction no gate of the operator can
+		// help; only the eviction's own precondition does.
+		if s.faults < r.world.MaxFaults && r.world.Faults.Delete && s.n[s.op.a].phase == running {
+			r.fault1(s, moveDelete, int(s.op.a), r.deleted)
+		}
+		return r.out
+	}
+	r.timeMoves(s)
+	r.healMoves(s)
+	r.specMoves(s)
+	r.faultMoves(s)
+	return r.out
+}
+
+// emit takes a move, and checks what must hold wherever it leads.
+func (r *run) emit(m Move, next State) {
+	next.canonical()
+	r.checkState(&next)
+	r.out = append(r.out, edge{move: m, next: next, fault: r.fault, broken: r.found != nil})
+}
+
+// node is a move of one node.
+func (r *run) node(s *State, kind MoveKind, i int, change func(*State, *node)) {
+	next := *s
+	change(&next, &next.n[i])
+	r.emit(Move{Kind: kind, Node: uint8(i)}, next)
+}
+
+// shard is a move of none.
+func (r *run) shard(s *State, kind MoveKind, change func(*State)) {
+	next := *s
+	change(&next)
+	r.emit(Move{Kind: kind, Node: nobody}, next)
+}
+
+// fault1 is a fault of one node.
+func (r *run) fault1(s *State, kind MoveKind, i int, change func(*State, *node)) {
+	r.fault = true
+	r.node(s, kind, i, func(s *State, n *node) {
+		s.faults++
+		change(s, n)
+	})
+	r.fault = false
+}
+
+// shardFault is a fault, or an interruption, of no single node.
+func (r *run) shardFault(s *State, kind MoveKind, change func(*State)) {
+	r.fault = true
+	r.shard(s, kind, change)
+	r.fault = false
+}
+
+// plan is the plan for what is seen of a state. It is kept: the planner is a
+// pure function, and most moves change nothing that it is shown.
+func (r *run) plan(s *State) planned {
+	key := s.seenPart()
+	if p, ok := r.plans[key]; ok {
+		return p
+	}
+	made, err := r.world.decide(r.world.View(s))
+	if err != nil {
+		r.violate(0, "the planner failed: %v", err)
+	}
+	p := planned{step: made.Steps["v"], holds: made.Holds}
+	p.op = pack(p.step)
+	r.plans[key] = p
+	return p
+}
+
+// seenPart keeps of a state what View reads.
+func (s *State) seenPart() State {
+	k := *s
+	k.op = operator{}
+	k.owed, k.written, k.faults, k.crashes = 0, 0, 0, 0
+	for i := range k.n {
+		n := &k.n[i]
+		n.diskHist, n.diskSet, n.cut, n.broken, n.stray, n.foreign, n.target = 0, 0, false, false, false, false, 0
+		n.clients = n.clients && n.drain != drainNo
+	}
+	return k
+}

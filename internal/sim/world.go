@@ -1,0 +1,143 @@
+package sim
+
+import (
+	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/plan"
+)
+
+// Persistence is what a server finds again after it has crashed.
+type Persistence int
+
+// The kinds of persistence.
+const (
+	// Snapshots keep the history, but only up to the last one taken.
+	Snapshots Persistence = iota
+	// Log keeps every write, and forgets the history.
+	Log
+	// Nothing survives the process.
+	Nothing
+)
+
+// Spec is one state of the user's wish.
+type Spec struct {
+	Rev   uint8
+	Nodes uint8
+	// Bad: pods of this revision never start.
+	Bad bool
+}
+
+// Faults are the kinds of fault that a world knows.
+type Faults struct {
+	Crash     bool // a server process dies; its container starts again
+	CrashLoop bool // as above, but it cannot start before its pod is replaced
+	Delete    bool // somebody else deletes a pod
+	Silence   bool // a server stops answering us, not its clients
+	Cut       bool // the link of a replica breaks
+	User      bool // somebody runs REPLICAOF NO ONE on a replica
+	Timeout   bool // a FAILOVER times out though its target was well
+}
+
+// World is a small world and its bounds.
+type World struct {
+	Name     string
+	Topology model.Topology
+	Strategy model.Strategy
+	// Specs are what the user wants, one after the other.
+	Specs   []Spec
+	Durable bool
+	Persist Persistence
+	// OldCannotFollow: a pod of an older revision cannot resynchronise from a
+	// primary of a newer one once its link has broken.
+	OldCannotFollow bool
+	// Quiet: Services have to rest before roles move.
+	Quiet bool
+	// New starts before the first pod, instead of with a shard in service.
+	New bool
+
+	Faults Faults
+	// MaxFaults, MaxCrashes (of the operator) and MaxWrites are the bounds.
+	MaxFaults, MaxCrashes, MaxWrites uint8
+	// MaxStates stops the exploration; reaching it is reported.
+	MaxStates int
+
+	// Mutant is what was changed in the operator; the zero value is nothing.
+	Mutant Mutant
+}
+
+func (w *World) decide(snap model.Snapshot) (model.Plan, error) {
+	if see := w.Mutant.See; see != nil {
+		snap = see(snap)
+	}
+	p, err := plan.Next(snap)
+	if decide := w.Mutant.Decide; decide != nil && err == nil {
+		p = decide(snap, p)
+	}
+	return p, err
+}
+
+func (w *World) spec(s *State) Spec { return w.Specs[s.spec] }
+
+func (w *World) strategy() model.Strategy {
+	if w.Strategy == "" {
+		return model.StrategyHandover
+	}
+	return w.Strategy
+}
+
+// alone says that by its spec the primary has no replica.
+func (w *World) alone(s *State) bool { return w.Topology == model.Standalone }
+
+// bad says whether pods of a revision never start.
+func (w *World) bad(rev uint8) bool {
+	for _, spec := range w.Specs {
+		if spec.Rev == rev && spec.Bad {
+			return true
+		}
+	}
+	return false
+}
+
+// cannotFollow says whether i is too old to resynchronise from p.
+func (w *World) cannotFollow(i, p *node) bool { return w.OldCannotFollow && i.rev < p.rev }
+
+// lastRev is the revision that all ends with.
+func (w *World) lastRev() uint8 { return w.Specs[len(w.Specs)-1].Rev }
+
+// fresh is the truth that the design's word means.
+func (w *World) fresh(s *State, i int) bool {
+	return s.n[i].phase != absent && s.n[i].rev == w.spec(s).Rev
+}
+
+// firstWrite is in the shard from the beginning.
+const firstWrite writes = 1
+
+// Start is the first state: a shard in service, or one before its first pod.
+func (w *World) Start() State {
+	spec := w.Specs[0]
+	s := State{seen: true, size: spec.Nodes, slice: nobody, last: nobody}
+	if w.New {
+		s.canonical()
+		return s
+	}
+	const h history = 1
+	s.formed, s.last, s.hists[0], s.slice = true, 0, h, 0
+	s.owed, s.written = firstWrite, 1
+	for i := range int(spec.Nodes) {
+		n := node{phase: running, rev: spec.Rev, gate: gateIn, proc: procUp, label: roleReplica, role: roleReplica,
+			follows: 0, link: linkUp, hist: h, set: firstWrite, clients: true}
+		if w.Persist != Nothing {
+			n.diskHist, n.diskSet = h, firstWrite
+		}
+		if i == 0 {
+			n.role, n.label = rolePrimary, rolePrimary
+		} else {
+			s.reads |= 1 << i
+		}
+		s.n[i] = n
+	}
+	if spec.Nodes == 1 {
+		s.reads = 1
+	}
+	s.canonical()
+	return s
+}
