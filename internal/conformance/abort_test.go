@@ -118,8 +118,10 @@ func notPaused(t *testing.T, s *Server) {
 }
 
 func TestOperatorThatDiesAtAnyPointLeavesOnePrimaryAndLosesNothing(t *testing.T) {
+	t.Parallel()
 	for _, version := range Versions {
 		t.Run(string(version), func(t *testing.T) {
+			t.Parallel()
 			set := Set(t, Spec{Version: version}, Spec{Version: version})
 			for _, point := range []string{
 				handover.PointBeforeFailover, handover.PointFailoverSent, handover.PointPromoted, handover.PointProved,
@@ -156,6 +158,7 @@ func dieAt(t *testing.T, point string, set []*Server) {
 }
 
 func TestCancelledHandoverIsStillBroughtToAProvenEnd(t *testing.T) {
+	t.Parallel()
 	for _, version := range Versions {
 		t.Run(string(version), func(t *testing.T) {
 			set := Set(t, Spec{Version: version}, Spec{Version: version})
@@ -185,6 +188,7 @@ func TestCancelledHandoverIsStillBroughtToAProvenEnd(t *testing.T) {
 // The one state that no timeout ends: the target has died while the old primary
 // applies to it. The next operator must bring it to an end.
 func TestHandoverThatADeadOperatorLeftIsRecovered(t *testing.T) {
+	t.Parallel()
 	rows := []struct {
 		name string
 		do   func(target *Server)
@@ -229,75 +233,114 @@ func TestHandoverThatADeadOperatorLeftIsRecovered(t *testing.T) {
 	}
 }
 
+// failing is what is done to a handover's target.
+type failing struct {
+	name string
+	// behind: there are writers, and what they write after before is done does not
+	// reach the target. Without, the old primary applies to the target at once.
+	behind  bool
+	refuses bool          // the target does not let the old primary in
+	before  func(*Server) // done before FAILOVER is sent
+	after   func(*Server) // done once it is sent
+	outcome handover.Outcome
+}
+
+var failings = []failing{
+	{name: "killed before", behind: true, before: (*Server).Kill, outcome: handover.Aborted},
+	{name: "frozen before it has caught up", behind: true, before: (*Server).Freeze, outcome: handover.Aborted},
+	{name: "killed before it has caught up", behind: true, before: (*Server).Freeze, after: (*Server).Kill, outcome: handover.Aborted},
+	{name: "killed when the old primary applies to it", refuses: true, after: (*Server).Kill, outcome: handover.Aborted},
+	{name: "refuses when the old primary applies to it", refuses: true, outcome: handover.Aborted},
+	{name: "frozen when the old primary applies to it", before: (*Server).Freeze, outcome: handover.Unproven},
+}
+
 // A target that cannot catch up, or cannot take over, must leave the old primary
-// as it was. Each row says what is done to the target, and when.
+// as it was.
 func TestTargetThatFailsLeavesTheOldPrimaryAsItWas(t *testing.T) {
-	rows := []struct {
-		name    string
-		writes  bool // keeps the server in waiting-for-sync
-		at      string
-		do      func(target *Server)
-		outcome handover.Outcome
-	}{
-		{"killed before it has caught up", true, handover.PointBeforeFailover, (*Server).Kill, handover.Aborted},
-		{"frozen before it has caught up", true, handover.PointBeforeFailover, (*Server).Freeze, handover.Aborted},
-		{"killed when the old primary applies to it", false, handover.PointFailoverSent, func(target *Server) {
-			target.Kill()
-		}, handover.Aborted},
-		{"it does not let the old primary in", false, handover.PointBeforeFailover, func(target *Server) {
-			target.Must("ACL", "SETUSER", ReplicationUser, "off")
-		}, handover.Aborted},
-		{"frozen when the old primary applies to it", false, handover.PointBeforeFailover, (*Server).Freeze, handover.Unproven},
-	}
+	t.Parallel()
 	for _, version := range Versions {
-		for _, row := range rows {
+		for _, row := range failings {
 			t.Run(string(version)+" "+row.name, func(t *testing.T) {
 				t.Parallel()
-				set := Set(t, Spec{Version: version}, Spec{Version: version})
-				old, target := set[0], set[1]
-				var writers *Writers
-				if row.writes {
-					writers = StartWriters(t, 2, old, target)
-				}
-				refuse := row.at == handover.PointFailoverSent
-				if refuse {
-					// Keeps the old primary applying until the target is killed.
-					target.Must("ACL", "SETUSER", ReplicationUser, "off")
-				}
-				promoted := false
-				opt := short(handover.Options{
-					OnPromoted: func(context.Context) error { promoted = true; return nil },
-					At: func(point string) {
-						if point == row.at {
-							row.do(target)
-						}
-					},
-				})
-				result, err := handover.Replication(context.Background(), old.Node(), target.Node(), opt)
-				t.Logf("%s in %v: %v", result.Outcome, result.Total, err)
-				if result.Outcome != row.outcome || promoted {
-					t.Errorf("outcome %s, want %s; traffic moved %t", result.Outcome, row.outcome, promoted)
-				}
-				notPaused(t, old)
-				if !old.Writable() {
-					t.Error("the old primary takes no writes")
-				}
-				target.Thaw()
-				Eventually(t, "the target has died, or says that it is a replica", func() bool {
-					info, ok := target.Info()
-					return !target.running() || ok && info.Role == valkey.RoleReplica
-				})
-				if onePrimary(t, set...) != old {
-					t.Error("the target has taken the role after all")
-				}
-				if writers != nil {
-					writers.WaitFor(50)
-					writers.Stop()
-					if lost := writers.Lost(old); lost != 0 {
-						t.Errorf("lost %d of %d", lost, writers.Acknowledged())
-					}
-				}
+				row.run(t, Set(t, Spec{Version: version}, Spec{Version: version}))
 			})
 		}
+	}
+}
+
+func (row failing) run(t *testing.T, set []*Server) {
+	old, target := set[0], set[1]
+	var writers *Writers
+	if row.behind {
+		writers = StartWriters(t, 2, old, target)
+	} else {
+		target.WaitAcknowledged(old)
+	}
+	if row.refuses {
+		target.Must("ACL", "SETUSER", ReplicationUser, "off")
+	}
+	promoted := false
+	opt := short(handover.Options{
+		OnPromoted: func(context.Context) error { promoted = true; return nil },
+		At: func(point string) {
+			switch {
+			case point == handover.PointBeforeFailover && row.before != nil:
+				row.before(target)
+				if row.behind {
+					writers.WaitFor(20)
+				}
+			case point == handover.PointFailoverSent && row.after != nil:
+				row.after(target)
+			}
+		},
+	})
+	result, err := handover.Replication(context.Background(), old.Node(), target.Node(), opt)
+	t.Logf("%s in %v: %v", result.Outcome, result.Total, err)
+	if result.Outcome != row.outcome || promoted {
+		t.Errorf("outcome %s, want %s; traffic moved %t", result.Outcome, row.outcome, promoted)
+	}
+	notPaused(t, old)
+	if !old.Writable() {
+		t.Error("the old primary takes no writes")
+	}
+	target.Thaw()
+	Eventually(t, "the target has died, or says that it is a replica", func() bool {
+		info, ok := target.Info()
+		return !target.running() || ok && info.Role == valkey.RoleReplica
+	})
+	if onePrimary(t, set...) != old {
+		t.Error("the target has taken the role after all")
+	}
+	if writers == nil {
+		return
+	}
+	writers.WaitFor(50)
+	writers.Stop()
+	if lost := writers.Lost(old); lost != 0 {
+		t.Errorf("lost %d of %d", lost, writers.Acknowledged())
+	}
+}
+
+// A target that dies with the role: what it acknowledged as primary may be
+// nowhere else, so nothing is undone, and the error says what is known.
+func TestTargetThatDiesWithTheRoleLeavesItUnproven(t *testing.T) {
+	t.Parallel()
+	for _, version := range Versions {
+		t.Run(string(version), func(t *testing.T) {
+			t.Parallel()
+			set := Set(t, Spec{Version: version}, Spec{Version: version})
+			opt := short(handover.Options{})
+			opt.SettleTimeout = time.Second
+			opt.OnPromoted = func(context.Context) error { set[1].Kill(); return nil }
+			result, err := handover.Replication(context.Background(), set[0].Node(), set[1].Node(), opt)
+			t.Logf("%s in %v: %v", result.Outcome, result.Total, err)
+			info, _ := set[0].Info()
+			if result.Outcome != handover.Unproven || !errors.Is(err, handover.ErrUnproven) || !result.Promoted {
+				t.Errorf("outcome %s, %v", result.Outcome, err)
+			}
+			if info.Role != valkey.RoleReplica || info.Failover != valkey.FailoverNone {
+				t.Errorf("the old primary is %s, %s", info.Role, info.Failover)
+			}
+		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 )
 
 func TestOperatorsUserMayDoWhatTheClientDoesAndNothingElse(t *testing.T) {
+	t.Parallel()
 	for _, version := range Versions {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
@@ -94,6 +95,7 @@ func refusedToUser(t *testing.T, s *Server, user string, commands [][]string) {
 }
 
 func TestReplicationUserMayReplicateAndNothingElse(t *testing.T) {
+	t.Parallel()
 	for _, version := range Versions {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
@@ -107,6 +109,7 @@ func TestReplicationUserMayReplicateAndNothingElse(t *testing.T) {
 }
 
 func TestWrongPasswordAndMissingPermissionAreTold(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	s := Start(t, Spec{Version: V91})
 	_, err := valkey.Dialer{Username: OperatorUser, Password: "wrong"}.Dial(ctx, s.Addr())

@@ -12,6 +12,7 @@ import (
 )
 
 func TestKillingClientsSparesTheOperatorAndTheReplicas(t *testing.T) {
+	t.Parallel()
 	for _, version := range Versions {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
@@ -75,6 +76,7 @@ func dial(t *testing.T, s *Server) *Wire {
 }
 
 func TestPausedBlockedAndSubscribedClientsAtAHandover(t *testing.T) {
+	t.Parallel()
 	for _, version := range Versions {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
@@ -122,6 +124,7 @@ func TestPausedBlockedAndSubscribedClientsAtAHandover(t *testing.T) {
 }
 
 func TestDrainTellsWhoDoesNotLeave(t *testing.T) {
+	t.Parallel()
 	s := Start(t, Spec{Version: V91})
 	node := s.Node()
 	stop := make(chan struct{})

@@ -9,6 +9,7 @@ import (
 )
 
 func TestNodeBootedAsReplicaOfNobodyServesNobody(t *testing.T) {
+	t.Parallel()
 	for _, version := range Versions {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
@@ -33,6 +34,7 @@ func TestNodeBootedAsReplicaOfNobodyServesNobody(t *testing.T) {
 // What a node says of its copy after a restart under the guard decides whether
 // copies can be compared before anybody is promoted.
 func TestWhatANodeKnowsOfItsCopyAfterARestartUnderTheGuard(t *testing.T) {
+	t.Parallel()
 	rows := []struct {
 		name        string
 		persistence Persistence
@@ -100,6 +102,7 @@ func TestWhatANodeKnowsOfItsCopyAfterARestartUnderTheGuard(t *testing.T) {
 // A container that restarts keeps its address. An empty primary that comes back
 // at once is the classic disaster: its replicas follow it into emptiness.
 func TestEmptyPrimaryThatComesBackAtItsAddress(t *testing.T) {
+	t.Parallel()
 	for _, version := range Versions {
 		for _, guard := range []bool{true, false} {
 			name := " without the guard its replicas are wiped"

@@ -12,6 +12,7 @@ import (
 
 // The operator compares copies by (ReplID, Offset, ReplID2, SecondReplOffset).
 func TestPromotionShiftsTheHistoryAndTheOthersFollowPartially(t *testing.T) {
+	t.Parallel()
 	for _, version := range Versions {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
@@ -70,6 +71,7 @@ func chained(t *testing.T, set []*Server) {
 // come. Whoever gates on the link alone hands over to a node that has
 // acknowledged nothing. The gates look at the primary's line: online, and near.
 func TestFreshReplicaSaysThatItsLinkIsUpTooEarly(t *testing.T) {
+	t.Parallel()
 	for _, version := range Versions {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
@@ -79,7 +81,7 @@ func TestFreshReplicaSaysThatItsLinkIsUpTooEarly(t *testing.T) {
 				primary.Must("INCR", "count")
 			}
 			seen := map[string]bool{}
-			for range 5 {
+			for range 3 {
 				replica := Start(t, Spec{Version: version, Guard: true})
 				if err := replica.Node().ReplicaOf(context.Background(), primary.Host, primary.Port); err != nil {
 					t.Fatal(err)

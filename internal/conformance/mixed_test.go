@@ -8,6 +8,7 @@ import (
 )
 
 func TestOlderReplicaOfANewerPrimary(t *testing.T) {
+	t.Parallel()
 	primary, replica := Start(t, Spec{Version: V91, Persistence: RDB}), Start(t, Spec{Version: V81, Guard: true})
 	primary.Must("HSET", "hash", "field", "value")
 	replica.Follow(primary)
@@ -42,6 +43,7 @@ func TestOlderReplicaOfANewerPrimary(t *testing.T) {
 }
 
 func TestOlderServerRefusesANewerDump(t *testing.T) {
+	t.Parallel()
 	newer := Start(t, Spec{Version: V91, Persistence: RDB})
 	newer.Must("SET", "a", "b")
 	newer.Must("SAVE")
@@ -62,6 +64,7 @@ func TestOlderServerRefusesANewerDump(t *testing.T) {
 }
 
 func TestNewerServerLoadsAnOlderDumpAndGoesOnInItsHistory(t *testing.T) {
+	t.Parallel()
 	set := Set(t, Spec{Version: V81, Persistence: RDB}, Spec{Version: V81, Persistence: RDB})
 	primary, replica := set[0], set[1]
 	replica.WaitAcknowledged(primary)

@@ -180,11 +180,17 @@ func (s *Server) Signal(signal syscall.Signal) {
 	}
 }
 
-// Kill ends the process at once (SIGKILL) and waits until it has gone.
+// Kill ends the process at once (SIGKILL), with the children that write its
+// files, and waits until all have gone.
 func (s *Server) Kill() {
-	if s.running() {
-		s.Signal(syscall.SIGKILL)
-		<-s.exited
+	if !s.running() {
+		return
+	}
+	group := -s.cmd.Process.Pid
+	_ = syscall.Kill(group, syscall.SIGKILL)
+	<-s.exited
+	for deadline := time.Now().Add(startLimit); syscall.Kill(group, 0) == nil && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 // acknowledged: the server holds writes back and waits, up to shutdown-timeout,
 // until its replicas have everything.
 func TestPrimaryThatIsAskedToEndLosesNothing(t *testing.T) {
+	t.Parallel()
 	for _, version := range Versions {
 		for _, persistence := range []Persistence{NoPersistence, RDB, AOF} {
 			t.Run(string(version)+" "+string(persistence), func(t *testing.T) {
@@ -37,6 +38,7 @@ func TestPrimaryThatIsAskedToEndLosesNothing(t *testing.T) {
 // the grace period is over and is killed: not before it is idle should its pod be
 // restarted.
 func TestServerThatWritesItsFirstAOFRefusesToEnd(t *testing.T) {
+	t.Parallel()
 	for _, version := range Versions {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()

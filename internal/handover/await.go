@@ -66,7 +66,7 @@ func (h *run) hasten(ctx context.Context) error {
 		switch {
 		case err == nil && role.Role == valkey.RolePrimary:
 			return nil
-		case errors.Is(err, valkey.ErrRefused):
+		case gone(err):
 			return fmt.Errorf("target is gone: %w", err)
 		case err == nil && role.Offset >= final && time.Since(last) > hastenEvery:
 			h.askForAck(ctx)
@@ -102,7 +102,7 @@ func (h *run) watchOld(ctx context.Context) error {
 	for sleep(ctx, watchEvery) {
 		info, err := h.old.Info(ctx)
 		switch {
-		case errors.Is(err, valkey.ErrRefused):
+		case gone(err):
 			return fmt.Errorf("old primary is gone: %w", err)
 		case err == nil && info.Role == valkey.RolePrimary && info.Failover == valkey.FailoverNone:
 			return errors.New("the old primary has given up: the target did not catch up in time, or refused")

@@ -211,3 +211,43 @@ func TestTrafficMovesEvenIfTheOperatorIsToldToEnd(t *testing.T) {
 		t.Errorf("%s, %v, traffic %v", result.Outcome, err, result.TrafficErr)
 	}
 }
+
+func TestRecoverEndsWhatADeadOperatorLeft(t *testing.T) {
+	rows := []struct {
+		name    string
+		target  func(*world) Server // nil: the world's
+		outcome Outcome
+	}{
+		{"the target's pod is gone", func(*world) Server { return Absent("10.0.0.2:6379", ErrGone) }, Aborted},
+		{"the target cannot be reached: it may still take over", func(*world) Server {
+			return Absent("10.0.0.2:6379", valkey.ErrTimeout)
+		}, Unproven},
+		{"the target is there and has not taken over", nil, Aborted},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			apply(w)
+			w.onAbort = func(w *world) { becomePrimary(w); w.target.ReplID = w.old.ReplID }
+			old, target := w.servers()
+			if row.target != nil {
+				target = row.target(w)
+			}
+			opt := quick
+			opt.SettleTimeout = 2 * time.Second
+			result, err := Recover(context.Background(), old, target, opt)
+			if result.Outcome != row.outcome || err == nil {
+				t.Errorf("%s, %v", result.Outcome, err)
+			}
+			if want := "old PAUSE, old FAILOVER ABORT, old UNPAUSE"; strings.Join(w.commands(), ", ") != want {
+				t.Errorf("sent %v, want %s", w.commands(), want)
+			}
+		})
+	}
+	w := newWorld()
+	old, target := w.servers()
+	if _, err := Recover(context.Background(), old, target, quick); !errors.Is(err, ErrGate) || len(w.commands()) != 0 {
+		t.Errorf("nothing to recover: %v, sent %v", err, w.commands())
+	}
+}

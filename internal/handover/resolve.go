@@ -23,7 +23,8 @@ const (
 
 // Recover brings a handover to its end that somebody else has begun and left: an
 // operator that died, found by old's failover state. Nothing needs to be known of
-// it. The target is whom old follows in FailoverInProgress, else any replica.
+// it. The target is whom old follows in FailoverInProgress, else any replica; one
+// that cannot be dialled is passed as Absent.
 func Recover(ctx context.Context, old, target Server, opt Options) (Result, error) {
 	start := time.Now()
 	h := &run{old: old, target: target, opt: opt.withDefaults()}
@@ -47,8 +48,13 @@ func (h *run) resolve(ctx context.Context, cause error) error {
 	defer cancel()
 	r := &resolver{run: h}
 	defer r.unpause(ctx)
+	known := h.before
 	for {
 		p := h.glance(ctx)
+		if ctx.Err() != nil {
+			return h.conclude(Unproven, known, cause) // the last look was cut short
+		}
+		known = p
 		end := r.step(ctx, p)
 		if end == "" && !r.heldTooLong() && sleep(ctx, resolveEvery) {
 			continue
@@ -88,7 +94,7 @@ type resolver struct {
 // step looks at what both servers say and does at most one thing about it. It
 // returns the outcome once it is proven.
 func (r *resolver) step(ctx context.Context, p pair) Outcome {
-	targetGone := errors.Is(p.targetErr, valkey.ErrRefused)
+	targetGone := gone(p.targetErr)
 	targetPrimary := p.targetErr == nil && p.target.Role == valkey.RolePrimary
 	switch {
 	case p.oldErr != nil:
