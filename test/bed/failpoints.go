@@ -24,6 +24,8 @@ const (
 	firedFolder = "/failpoints"
 	// failpointCode is the exit code of an operator that died at a point.
 	failpointCode = 86
+
+	failpointsVolume = "failpoints"
 )
 
 // Failpoints is an operator that dies once at each of some points.
@@ -70,7 +72,7 @@ func armed(d *appsv1.Deployment, image, claim string, points []string) {
 		pod.SecurityContext = &corev1.PodSecurityContext{}
 	}
 	pod.SecurityContext.FSGroup = ptr.To[int64](65532)
-	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: "failpoints", VolumeSource: corev1.VolumeSource{
+	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: failpointsVolume, VolumeSource: corev1.VolumeSource{
 		PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim},
 	}})
 	container := &pod.Containers[0]
@@ -78,11 +80,29 @@ func armed(d *appsv1.Deployment, image, claim string, points []string) {
 	container.Env = append(container.Env,
 		corev1.EnvVar{Name: "VALKEEPER_FAILPOINTS", Value: strings.Join(points, ",")},
 		corev1.EnvVar{Name: "VALKEEPER_FAILPOINTS_FIRED", Value: firedFolder})
-	container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: "failpoints", MountPath: firedFolder})
+	container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: failpointsVolume, MountPath: firedFolder})
 	// The operator before is dead for certain: nobody has to wait for its lease.
 	container.Args = append(slices.DeleteFunc(container.Args, func(arg string) bool {
 		return strings.HasPrefix(strings.TrimLeft(arg, "-"), "leader-elect=") || strings.TrimLeft(arg, "-") == "leader-elect"
 	}), "--leader-elect=false")
+}
+
+// dropArmed removes an operator that a test which was cut short left behind with
+// failpoints in it.
+func (c *Cluster) dropArmed(ctx context.Context) error {
+	d, err := c.operator(ctx)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, v := range d.Spec.Template.Spec.Volumes {
+		if v.Name == failpointsVolume {
+			return c.Delete(ctx, d)
+		}
+	}
+	return nil
 }
 
 // Disarm puts the usual operator back.

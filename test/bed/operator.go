@@ -31,10 +31,13 @@ func (c *Cluster) InstallOperator(ctx context.Context) error {
 	if err := c.applyCRDs(ctx); err != nil {
 		return err
 	}
+	if err := c.dropArmed(ctx); err != nil {
+		return err
+	}
 	repository, tag, _ := cutTag(c.Settings.Operator)
 	args := []string{
 		"upgrade", "--install", operatorName, filepath.Join(c.Settings.Repository, "charts", "valkeeper"),
-		"--namespace", OperatorNamespace, "--create-namespace", "--skip-crds", "--take-ownership", "--force-conflicts",
+		"--namespace", OperatorNamespace, "--create-namespace", "--skip-crds",
 		"--set", "image.repository=" + repository, "--set-string", "image.tag=" + tag,
 	}
 	if from := c.Settings.ValkeyRepository; from != "" {
@@ -107,6 +110,25 @@ func (c *Cluster) OperatorPods(ctx context.Context) ([]corev1.Pod, error) {
 	var pods corev1.PodList
 	err = c.List(ctx, &pods, client.InNamespace(OperatorNamespace), client.MatchingLabels(d.Spec.Selector.MatchLabels))
 	return pods.Items, err
+}
+
+// OperatorHost is the host of the operator that is at work; others stand by.
+func (c *Cluster) OperatorHost(ctx context.Context) (string, error) {
+	lease, err := c.Kube.CoordinationV1().Leases(OperatorNamespace).Get(ctx, "valkeeper.valkeeper.io", metav1.GetOptions{})
+	if err != nil {
+		return "", err
+	}
+	pods, err := c.OperatorPods(ctx)
+	if err != nil {
+		return "", err
+	}
+	holder := ptr.Deref(lease.Spec.HolderIdentity, "")
+	for _, p := range pods {
+		if strings.HasPrefix(holder, p.Name+"_") {
+			return p.Spec.NodeName, nil
+		}
+	}
+	return "", fmt.Errorf("no operator is at work; the lease is held by %q", holder)
 }
 
 // KillOperator ends the operator without a word of warning.

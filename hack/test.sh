@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Runs one stage of the tests, with everything that it needs.
+#
+#   hack/test.sh unit          what needs nothing: logic, tables, the explorer
+#   hack/test.sh conformance   real servers 8.1 and 9.1, as processes on loopback
+#   hack/test.sh api           a real API server, without nodes
+#   hack/test.sh e2e           a Kubernetes that hack/cluster.sh has brought up
+#   hack/test.sh soak          what takes long and proves more of the same there
+set -euo pipefail
+shopt -s inherit_errexit
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+root=$PWD
+began=$SECONDS
+
+say() {
+  printf '\n== %s (%d s)\n' "$*" $((SECONDS - began))
+}
+
+# gotest MODULE FORMAT ARGUMENT... ends in one line "DONE n tests".
+gotest() {
+  local module=$1 format=$2
+  shift 2
+  (cd "$module" && go run gotest.tools/gotestsum@v1.13.0 --format "$format" --format-hide-empty-pkg -- "$@")
+}
+
+build_testbed() {
+  (cd testbed && CGO_ENABLED=0 go build -o "$root/bin/testbed" ./cmd/testbed)
+}
+
+unit() {
+  say "unit tests and the explorer"
+  # Nothing may be found that the environment happens to offer.
+  unset KUBECONFIG VALKEY_ROOT_8_1 VALKEY_ROOT_9_1 VALKEEPER_APISERVER_KUBECONFIG VALKEEPER_HELM
+  gotest . pkgname ./...
+  gotest testbed pkgname ./...
+  gotest test pkgname ./...
+}
+
+# The packages with tests that start servers.
+with_servers=(./internal/conformance/... ./internal/handover/... ./internal/render/...)
+
+conformance() {
+  say "conformance with real servers 8.1 and 9.1"
+  build_testbed
+  VALKEY_ROOT_8_1=$(bin/testbed valkey-root 8.1)
+  VALKEY_ROOT_9_1=$(bin/testbed valkey-root 9.1)
+  export VALKEY_ROOT_8_1 VALKEY_ROOT_9_1 VALKEEPER_REQUIRE_SERVERS=1
+  # One package at a time: they measure milliseconds.
+  gotest . testname -p 1 "${with_servers[@]}"
+  gotest test testname -p 1 ./ledger/...
+}
+
+api() {
+  say "validation by a real API server, and the chart"
+  build_testbed
+  local dir
+  dir=$(mktemp -d)
+  # shellcheck disable=SC2064  # the folder is known now and gone later
+  trap "bin/testbed apiserver stop --dir '$dir'; rm -rf '$dir'" EXIT
+  VALKEEPER_APISERVER_KUBECONFIG=$(bin/testbed apiserver start --dir "$dir")
+  VALKEEPER_HELM=$(command -v helm || {
+    GOBIN=$root/bin go install helm.sh/helm/v3/cmd/helm@v3.22.0 >&2
+    echo "$root/bin/helm"
+  })
+  export VALKEEPER_APISERVER_KUBECONFIG VALKEEPER_HELM VALKEEPER_REQUIRE_SERVERS=1
+  gotest . testname ./api/... ./hack/charttest/... -run 'Server|Chart'
+}
+
+e2e() {
+  say "end to end on a real Kubernetes (CLUSTER=${CLUSTER:-testbed})"
+  VALKEEPER_REQUIRE_CLUSTER=1 hack/cluster.sh run "${BASH_SOURCE[0]}" gotest-e2e "$@"
+}
+
+soak() {
+  VALKEEPER_SEED=${VALKEEPER_SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
+  export VALKEEPER_SEED
+  say "soak, VALKEEPER_SEED=$VALKEEPER_SEED"
+  e2e -tags soak -run "${RUN:-^TestSoak}" -timeout 4h
+}
+
+stage=${1:-}
+shift || true
+case $stage in
+unit | conformance | api | e2e | soak) "$stage" "$@" ;;
+gotest-e2e) gotest test testname -count 1 -parallel 3 -timeout 45m "$@" ./e2e/... ;;
+*)
+  echo "usage: hack/test.sh unit | conformance | api | e2e | soak" >&2
+  exit 2
+  ;;
+esac

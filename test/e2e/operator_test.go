@@ -1,0 +1,90 @@
+package e2e
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/valkeeper/valkeeper/internal/failpoint"
+	"github.com/valkeeper/valkeeper/test/bed"
+)
+
+func TestARolloutCompletesThoughTheOperatorIsKilledAgainAndAgain(t *testing.T) {
+	w := enter(t)
+	dice := newDice(t)
+	i := w.make("cache", bed.Version("8.1"))
+	ledger := w.write(i, bed.Light)
+	w.must(i.Change(w.ctx, bed.Version("9.1")))
+	for range 3 {
+		w.killOperatorWithin(dice, 12*time.Second)
+	}
+	w.must(i.AwaitRolledOut(w.ctx, toRoll))
+	w.allFresh(i)
+	run := w.proven(ledger)
+	if len(run.Handovers) != 1 {
+		t.Errorf("the role moved %d times, wanted once: %+v", len(run.Handovers), run.Handovers)
+	}
+}
+
+// killOperatorWithin kills the operator at a random moment of a span.
+func (w *world) killOperatorWithin(dice *rand.Rand, span time.Duration) {
+	w.Helper()
+	select {
+	case <-time.After(time.Duration(dice.Int64N(int64(span)))):
+	case <-w.ctx.Done():
+	}
+	w.must(cluster.KillOperator(w.ctx))
+}
+
+// newDice throws what VALKEEPER_SEED says, or else prints a seed to throw it
+// again.
+func newDice(t *testing.T) *rand.Rand {
+	t.Helper()
+	seed, err := strconv.ParseUint(os.Getenv("VALKEEPER_SEED"), 10, 64)
+	if err != nil {
+		seed = rand.Uint64()
+	}
+	t.Logf("VALKEEPER_SEED=%d", seed)
+	return rand.New(rand.NewPCG(seed, seed))
+}
+
+// The operator dies once at every point at which dying could hurt: while it
+// brings an instance up, and while it rolls a change out.
+func TestARolloutCompletesThoughTheOperatorDiesAtEverySingleStep(t *testing.T) {
+	w := enter(t)
+	armed, err := cluster.ArmFailpoints(w.ctx, failpoint.Points)
+	w.must(err)
+	replacing, stop := context.WithCancel(w.ctx)
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		_ = armed.Replace(replacing)
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-stopped
+		w.must(armed.Disarm(context.WithoutCancel(w.ctx)))
+	})
+
+	i := w.make("cache", bed.Version("8.1"))
+	ledger := w.write(i, bed.Light)
+	w.must(i.Change(w.ctx, bed.Version("9.1")))
+	w.must(i.AwaitRolledOut(w.ctx, toRoll))
+	w.allFresh(i)
+	run := w.proven(ledger)
+	if len(run.Handovers) != 1 {
+		t.Errorf("the role moved %d times, wanted once: %+v", len(run.Handovers), run.Handovers)
+	}
+
+	stop()
+	<-stopped
+	fired := slices.Sorted(slices.Values(armed.Fired()))
+	t.Logf("the operator died at %v", fired)
+	if wanted := slices.Sorted(slices.Values(failpoint.Points)); !slices.Equal(fired, wanted) {
+		t.Errorf("it should have died once at each of %v", wanted)
+	}
+}
