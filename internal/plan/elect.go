@@ -75,32 +75,49 @@ func maybePrimary(shard model.Shard) (model.Node, bool) {
 
 // successor is the replica that followed the lost primary until its end and has
 // the most of its history. Its copy is in memory and as new as replication
-// allows, so nobody's disk is waited for.
+// allows, so nobody's disk is waited for. One that had synchronised and was not
+// put into service yet counts as well: it may have what the others lack.
 func successor(shard model.Shard) model.Decision {
+	served := false
 	var able []model.Node
 	for _, n := range shard.Nodes {
-		if n.Healthy() && n.InService && following(n) && rankOf(shard, n.Server.ReplID, n.Server.ReplID2) <= newest {
+		if n.Phase == model.PodRunning && following(n) && rankOf(shard, n.Server.ReplID, n.Server.ReplID2) <= newest {
 			able = append(able, n)
+			served = served || (n.Healthy() && n.InService)
 		}
 	}
-	return promoteNewest(shard, able, "the primary is gone, and this replica was in service with the most of its history")
+	if !served {
+		return model.Decision{}
+	}
+	return promoteNewest(shard, able, "the primary is gone, and this replica has the most of its history")
 }
 
 // following says that the server has been told to follow a real primary since
 // it booted, and holds a whole copy.
 func following(n model.Node) bool {
 	srv := n.Server
-	return srv.Role == model.RoleReplica && srv.Follows != model.Nobody && !srv.Loading && !srv.Syncing
+	return srv.Answered && srv.Role == model.RoleReplica && srv.Follows != model.Nobody && !srv.Loading && !srv.Syncing
 }
 
-// mostComplete has the highest offset; the lowest ordinal among equals.
+// mostComplete has the highest offset; among equals one in service, and the
+// lowest ordinal.
 func mostComplete(nodes []model.Node) model.Node {
 	return slices.MinFunc(nodes, func(a, b model.Node) int {
 		if c := cmp.Compare(b.Server.Offset, a.Server.Offset); c != 0 {
 			return c
 		}
+		if a.InService != b.InService {
+			return inServiceFirst(a)
+		}
 		return cmp.Compare(a.Ordinal, b.Ordinal)
 	})
+}
+
+func inServiceFirst(a model.Node) int {
+	if a.InService {
+		return -1
+	}
+	return 1
 }
 
 // allCopiesSeen holds until every node that may hold the newest data has
