@@ -12,6 +12,12 @@ func (r *run) faultMoves(s *State) {
 	if s.faults >= r.world.MaxFaults {
 		return
 	}
+	if r.world.Faults.Budget && !s.tight {
+		r.shardFault(s, moveTight, func(s *State) {
+			s.faults++
+			s.tight = true
+		})
+	}
 	for i := range s.n {
 		if s.n[i].phase == running {
 			r.nodeFaults(s, i)
@@ -51,7 +57,9 @@ func (r *run) nodeFaults(s *State, i int) {
 	if f.Cut && !n.cut && n.link >= linkSyncing {
 		r.fault1(s, moveCut, i, func(_ *State, n *node) { n.cut, n.link = true, linkDown })
 	}
-	if f.User && n.link == linkUp {
+	// A user who promotes a replica in the midst of a handover is beyond what is
+	// claimed (docs/adr/0004).
+	if midway := s.failingOver() || s.op.kind == stepHandover; f.User && n.link == linkUp && !midway {
 		r.fault1(s, moveUser, i, func(s *State, _ *node) {
 			s.becomePrimary(i)
 			s.n[i].stray = true
@@ -61,6 +69,9 @@ func (r *run) nodeFaults(s *State, i int) {
 
 // healMoves end what lasts.
 func (r *run) healMoves(s *State) {
+	if s.tight {
+		r.shard(s, moveLoose, func(s *State) { s.tight = false })
+	}
 	for i := range s.n {
 		if s.n[i].silent {
 			r.node(s, moveHeal, i, func(_ *State, n *node) { n.silent = false })

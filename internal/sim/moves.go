@@ -38,6 +38,8 @@ const (
 	moveSilence
 	moveCut
 	moveUser
+	moveTight
+	moveLoose
 )
 
 var moveText = map[MoveKind]string{
@@ -69,6 +71,8 @@ var moveText = map[MoveKind]string{
 	moveCrashLoop:     "%s CRASHES and cannot start again",
 	moveSilence:       "%s FALLS SILENT",
 	moveCut:           "the link of %s is CUT",
+	moveTight:         "SOMEBODY exhausts the budgets",
+	moveLoose:         "the budgets have room again",
 	moveUser:          "A USER runs REPLICAOF NO ONE on %s",
 }
 
@@ -198,6 +202,7 @@ func (r *run) plan(s *State) planned {
 func (s *State) seenPart() State {
 	k := *s
 	k.op = operator{}
+	k.tight = false
 	k.owed, k.written, k.faults, k.crashes = 0, 0, 0, 0
 	for i := range k.n {
 		n := &k.n[i]

@@ -131,10 +131,10 @@ func (r *run) look(s State) {
 	next := s
 	next.remember()
 	next.op = p.op
+	r.checkPlan(&s, p)
 	if next == s {
 		return
 	}
-	r.checkPlan(&s, p)
 	r.emit(Move{Kind: moveLook, Op: p.op}, next)
 }
 
@@ -346,6 +346,9 @@ func (w *World) budgetAllows(s *State, i int) bool {
 	label := s.n[i].label
 	if w.alone(s) || label == roleNone || !s.ready(i) {
 		return true
+	}
+	if s.tight {
+		return false
 	}
 	left := 0
 	for j := range s.n {

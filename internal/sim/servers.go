@@ -78,7 +78,7 @@ func (r *run) primaryMoves(s *State, i int) {
 			n.clients = n.clients || s.slice == uint8(i)
 			// Whoever writes to a second primary that a user has made loses it
 			// to the user.
-			if !n.stray || s.slice == uint8(i) {
+			if !n.stray || len(s.primaries()) == 1 {
 				s.owed |= w
 			}
 		})
@@ -208,7 +208,7 @@ func (w *World) lasting(s *State) (all writes) {
 		if i >= int(s.size) {
 			continue // scaled in: its volume is not looked at again
 		}
-		if n.phase == terminating {
+		if n.phase == terminating && n.proc != procDead {
 			w.save(&n, true)
 			n.proc = procDead
 		}

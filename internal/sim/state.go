@@ -104,6 +104,7 @@ type State struct {
 	slice uint8 // whom the primary Service leads to
 	reads uint8 // set of nodes behind the replicas' Service
 	busy  bool  // Services changed less than a second ago
+	tight bool  // somebody else has exhausted the budgets
 
 	formed  bool
 	last    uint8

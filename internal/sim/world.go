@@ -35,6 +35,7 @@ type Faults struct {
 	Cut       bool // the link of a replica breaks
 	User      bool // somebody runs REPLICAOF NO ONE on a replica
 	Timeout   bool // a FAILOVER times out though its target was well
+	Budget    bool // somebody exhausts the budgets for a while
 }
 
 // World is a small world and its bounds.
