@@ -44,10 +44,8 @@ type Outcome struct {
 
 // Do performs one step of the shard of that name.
 func (a *Actor) Do(ctx context.Context, shard string, step model.Step) (Outcome, error) {
-	if handover, ok := step.(model.Handover); ok {
-		return a.handover(ctx, shard, handover)
-	}
-	if step.Disruptive() {
+	_, takesTurns := step.(model.Handover) // it looks again once it has its turn
+	if step.Disruptive() && !takesTurns {
 		var err error
 		if step, err = a.again(ctx, shard, step); err != nil {
 			return Outcome{}, err
@@ -129,11 +127,7 @@ func (a *Actor) follow(ctx context.Context, s model.Follow) error {
 	return node.ReplicaOf(ctx, host, port)
 }
 
-// ignoreGone makes an object that is not there any more no error: the next look
-// sees what has taken its place.
-func ignoreGone(err error) error {
-	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		return nil
-	}
-	return err
-}
+// gone says that an object is not there any more, or is not what it was seen
+// as: nothing has been done to it, and the next look sees what has taken its
+// place.
+func gone(err error) bool { return apierrors.IsNotFound(err) || apierrors.IsConflict(err) }

@@ -3,8 +3,10 @@ package act
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -133,13 +135,25 @@ func (a *Actor) patchPod(ctx context.Context, ref model.Ref, patch map[string]an
 	} else {
 		err = a.Client.Patch(ctx, pod, raw)
 	}
-	if apierrors.IsInvalid(err) {
-		return nil // another pod of that name: its UID cannot be changed to this one's
-	}
-	if err := ignoreGone(err); err != nil {
+	switch {
+	case gone(err), anotherPod(err):
+		return fmt.Errorf("%w: pod %s: %w", ErrChanged, ref.Name, err)
+	case err != nil:
 		return fmt.Errorf("patch pod %s/%s: %w", a.Valkey.Namespace, ref.Name, err)
 	}
 	return nil
+}
+
+// anotherPod says that a patch met a pod of the same name with another UID,
+// which cannot be changed. Anything else that is invalid is a mistake of ours.
+func anotherPod(err error) bool {
+	var status apierrors.APIStatus
+	if !apierrors.IsInvalid(err) || !errors.As(err, &status) || status.Status().Details == nil {
+		return false
+	}
+	return slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool {
+		return c.Field == "metadata.uid"
+	})
 }
 
 func splitAddress(addr string) (host string, port int, err error) {

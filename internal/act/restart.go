@@ -59,7 +59,9 @@ func (a *Actor) restart(ctx context.Context, shard string, s model.Restart) (Out
 	case apierrors.IsInternalError(err), apierrors.IsForbidden(err):
 		return Outcome{Holds: []model.Hold{{Shard: shard, Reason: model.EvictionRefused, Node: s.Node.Name,
 			Detail: "the API server refuses its eviction: " + message(err), After: refusedAgain}}}, nil
-	case ignoreGone(err) != nil:
+	case gone(err):
+		return Outcome{}, fmt.Errorf("%w: pod %s: %w", ErrChanged, pod.Name, err)
+	case err != nil:
 		return Outcome{}, fmt.Errorf("evict pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
 	failpoint.Reach(failpoint.RestartEvicted)
@@ -86,12 +88,16 @@ func (a *Actor) scale(ctx context.Context, s model.Scale) error {
 	if err := a.Client.Get(ctx, key, sts); err != nil {
 		return fmt.Errorf("read StatefulSet %s: %w", key, err)
 	}
-	if sts.Spec.Replicas == nil || int(*sts.Spec.Replicas) != s.From {
-		return fmt.Errorf("%w: StatefulSet %s no longer has %d replicas", ErrChanged, key, s.From)
+	if !metav1.IsControlledBy(sts, a.Valkey) || sts.Spec.Replicas == nil || int(*sts.Spec.Replicas) != s.From {
+		return fmt.Errorf("%w: StatefulSet %s no longer is ours with %d replicas", ErrChanged, key, s.From)
 	}
 	patch := client.MergeFromWithOptions(sts.DeepCopy(), client.MergeFromWithOptimisticLock{})
 	sts.Spec.Replicas = ptr.To(int32(s.To)) //nolint:gosec // bounded by the schema of spec.replicas
-	if err := a.Client.Patch(ctx, sts, patch); ignoreGone(err) != nil {
+	err := a.Client.Patch(ctx, sts, patch)
+	switch {
+	case gone(err):
+		return fmt.Errorf("%w: StatefulSet %s: %w", ErrChanged, key, err)
+	case err != nil:
 		return fmt.Errorf("scale StatefulSet %s to %d: %w", key, s.To, err)
 	}
 	return nil
