@@ -84,7 +84,7 @@ func run() error {
 	pool := servers.NewPool()
 	calm := controller.NewCalm()
 	reconciler := &controller.Reconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Servers: pool, Turns: &act.Turns{}, Calm: calm,
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Servers: pool, Turns: act.NewTurns(), Calm: calm,
 		Observer: observe.Observer{Reader: mgr.GetClient(), Servers: pool, Calm: calm,
 			ReplicationUser: v1alpha1.ReplicationUser, Now: time.Now},
 		Events:  &controller.Events{Recorder: recorder},
@@ -99,6 +99,7 @@ func run() error {
 
 func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
 	config.QPS, config.Burst = float32(o.qps), o.burst
+	config.Wrap(act.EvictOnce)
 	scheme := runtime.NewScheme()
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {
 		return nil, err
