@@ -15,6 +15,10 @@ import (
 const (
 	// turnAgain is when a handover that found another one running comes again.
 	turnAgain = 200 * time.Millisecond
+	// gateAgain is when a handover that the servers themselves were not ready for
+	// is tried again. Nothing was sent to them, so it has not failed, and there is
+	// nothing to back off from.
+	gateAgain = time.Second
 	// sendAway bounds how long the clients of the demoted primary are sent away
 	// within the handover itself. Whoever stays is the drain's before the restart.
 	sendAway = 1500 * time.Millisecond
@@ -65,6 +69,10 @@ func (a *Actor) handover(ctx context.Context, shard string, s model.Handover) (O
 		},
 		At: reach,
 	})
+	if errors.Is(err, handover.ErrGate) {
+		return Outcome{Holds: []model.Hold{{Shard: shard, Reason: model.HandoverGate, Node: s.To.Name,
+			Detail: err.Error(), After: gateAgain}}}, nil
+	}
 	out := Outcome{Handover: &Handover{From: s.From.Name, To: s.To.Name, Result: result, Drained: leaving.end()}}
 	if err != nil {
 		return out, fmt.Errorf("%w: %s to %s: %w", ErrHandover, s.From.Name, s.To.Name, err)

@@ -36,6 +36,9 @@ const (
 	ClientsLeaving Reason = "ClientsLeaving"
 	// HandoverInProgress: a failover runs on the primary.
 	HandoverInProgress Reason = "HandoverInProgress"
+	// HandoverGate: the servers themselves, asked just before a handover, say what
+	// stands against it. Nothing was sent to them.
+	HandoverGate Reason = "HandoverGate"
 	// HandoverBackoff: the last handover failed; the next one waits.
 	HandoverBackoff Reason = "HandoverBackoff"
 	// ServicesBusy: Services changed less than a second ago, so clients would
