@@ -33,6 +33,7 @@ type Observer struct {
 	Reader  client.Reader
 	Servers *servers.Pool
 	Calm    Calm
+	Zones   *Zones
 	// ReplicationUser's clients are replicas on their way in, not users.
 	ReplicationUser string
 	Now             func() time.Time
@@ -68,7 +69,9 @@ func (o Observer) Look(ctx context.Context, v *v1alpha1.Valkey, creds servers.Cr
 		Attempt:  attempt(v, o.Now()),
 	}
 	shard.Nodes = nodes(v, shard.Size, pods, o.Now())
-	o.zones(ctx, shard.Nodes)
+	for i := range shard.Nodes {
+		shard.Nodes[i].Zone = o.Zones.Of(ctx, shard.Nodes[i].Host)
+	}
 	o.askAll(ctx, instance(v), shard.Nodes, creds)
 	return model.Snapshot{
 		Instance: instance(v),
@@ -172,16 +175,4 @@ func attempt(v *v1alpha1.Valkey, now time.Time) model.Attempt {
 		return model.Attempt{}
 	}
 	return model.Attempt{Failures: int(f.Count), Since: now.Sub(f.Time.Time), Error: f.Message}
-}
-
-// zones fills in the zones of the nodes' hosts, where they can be read: they
-// are shown, nothing is decided by them.
-func (o Observer) zones(ctx context.Context, nodes []model.Node) {
-	for i := range nodes {
-		host := &corev1.Node{}
-		if nodes[i].Host == "" || o.Reader.Get(ctx, client.ObjectKey{Name: nodes[i].Host}, host) != nil {
-			continue
-		}
-		nodes[i].Zone = host.Labels[corev1.LabelTopologyZone]
-	}
 }
