@@ -36,13 +36,15 @@ func nodes(v *v1alpha1.Valkey, size int, pods []corev1.Pod, now time.Time) []mod
 	return out
 }
 
+// ordinal of a pod. A name that the StatefulSet would not give, such as cart-01,
+// is another pod's.
 func ordinal(set, pod string) (int, bool) {
 	text, ok := strings.CutPrefix(pod, set+"-")
 	if !ok {
 		return 0, false
 	}
 	n, err := strconv.Atoi(text)
-	return n, err == nil && n >= 0
+	return n, err == nil && n >= 0 && strconv.Itoa(n) == text
 }
 
 func node(ordinal int, pod *corev1.Pod, now time.Time) model.Node {
@@ -64,11 +66,9 @@ func node(ordinal int, pod *corev1.Pod, now time.Time) model.Node {
 			n.Admitted, n.InService = true, c.Status == corev1.ConditionTrue
 		}
 	}
-	if since, ok := pod.Annotations[v1alpha1.DrainingSinceAnnotation]; ok {
-		n.Draining = true
-		if t, err := time.Parse(time.RFC3339Nano, since); err == nil {
-			n.DrainingFor = now.Sub(t)
-		}
+	// A mark that cannot be read is none: a drain without a beginning has no end.
+	if since, err := time.Parse(time.RFC3339Nano, pod.Annotations[v1alpha1.DrainingSinceAnnotation]); err == nil {
+		n.Draining, n.DrainingFor = true, now.Sub(since)
 	}
 	return n
 }
@@ -102,7 +102,7 @@ func phase(pod *corev1.Pod) model.PodPhase {
 
 // ended is Kubernetes' word that no server process runs in the pod.
 func ended(pod *corev1.Pod) bool {
-	if pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded {
+	if pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded || pod.Spec.NodeName == "" {
 		return true
 	}
 	for _, c := range pod.Status.ContainerStatuses {
