@@ -51,8 +51,8 @@ func (o Observer) askAll(ctx context.Context, instance string, nodes []model.Nod
 	o.Servers.Keep(instance, uids)
 }
 
-// ask fills in one node's Server. A server that answers is not dead, whatever
-// Kubernetes says.
+// ask fills in one node's Server. A server that answers, if only to refuse, is
+// not dead, whatever Kubernetes says.
 func (o Observer) ask(ctx context.Context, instance string, n *model.Node, creds servers.Credentials) {
 	server, err := o.server(ctx, instance, n, creds)
 	switch {
@@ -61,11 +61,11 @@ func (o Observer) ask(ctx context.Context, instance string, n *model.Node, creds
 	case errors.Is(err, valkey.ErrRefused):
 		o.Servers.Drop(n.UID)
 		n.Dead = n.Dead || n.Phase == model.PodTerminating
+	case valkey.Answered(err):
+		o.Servers.Drop(n.UID)
+		n.Dead, n.Trouble = false, "its server answers the operator with an error: "+err.Error()
 	default:
 		o.Servers.Drop(n.UID)
-		if errors.Is(err, valkey.ErrAuth) {
-			n.Dead, n.Trouble = false, "its server refuses the operator's login: "+err.Error()
-		}
 	}
 }
 
@@ -107,12 +107,7 @@ func fromInfo(info valkey.Info) model.Server {
 	switch info.Role {
 	case valkey.RolePrimary:
 		s.Role = model.RolePrimary
-		s.Acked = map[string]int64{}
-		for _, r := range info.Replicas {
-			if r.State == valkey.ReplicaOnline {
-				s.Acked[net.JoinHostPort(r.Host, strconv.Itoa(r.Port))] = r.Offset
-			}
-		}
+		s.Acked = acked(info.Replicas)
 	case valkey.RoleReplica:
 		s.Role = model.RoleReplica
 		s.Follows = net.JoinHostPort(info.PrimaryHost, strconv.Itoa(info.PrimaryPort))
@@ -122,6 +117,24 @@ func fromInfo(info valkey.Info) model.Server {
 	case valkey.RoleUnknown:
 	}
 	return s
+}
+
+// acked is how far the online replicas say they have come. One that came back
+// may be listed twice, until the server notices that its old connection is
+// gone; the address may even have been another replica's. The older offset
+// counts: to wait is safe.
+func acked(lines []valkey.ReplicaLine) map[string]int64 {
+	out := map[string]int64{}
+	for _, r := range lines {
+		if r.State != valkey.ReplicaOnline {
+			continue
+		}
+		addr := net.JoinHostPort(r.Host, strconv.Itoa(r.Port))
+		if offset, twice := out[addr]; !twice || r.Offset < offset {
+			out[addr] = r.Offset
+		}
+	}
+	return out
 }
 
 // linkDown is how long the link has been down; a link that never stood counts
