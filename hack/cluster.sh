@@ -42,7 +42,7 @@ build() {
   tag=dev-$(sha256sum "$binary" | cut -c1-12)
   case $cluster in
   testbed)
-    image=registry.valkey.test/$name:$tag
+    image=registry.valkeeper.test/$name:$tag
     "$testbed" load-image --name "$image" --binary "$binary" >&2
     ;;
   kind)
@@ -123,7 +123,7 @@ environment() {
     local settings
     settings=$("$testbed" env)
     eval "$settings"
-    export VALKEEPER_TESTBED=$testbed VALKEEPER_VALKEY_REPOSITORY=registry.valkey.test/valkey
+    export VALKEEPER_TESTBED=$testbed VALKEEPER_VALKEY_REPOSITORY=registry.valkeeper.test/valkey
     ;;
   kind)
     mkdir -p out
