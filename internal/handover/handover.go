@@ -95,8 +95,9 @@ type Result struct {
 	Traffic, Proof time.Duration
 	// Total is everything, from the first check on.
 	Total time.Duration
-	// GetAcks sent, and the last error of one: without them the switch still
-	// works, up to a second slower.
+	// GetAcks is how many times the target was asked to acknowledge, and
+	// GetAckErr the last error of it: without, the switch still works, up to a
+	// second slower.
 	GetAcks   int
 	GetAckErr error
 }

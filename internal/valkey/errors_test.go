@@ -49,6 +49,12 @@ func TestOnlyARefusedConnectionIsEvidenceThatNothingListens(t *testing.T) {
 	if !errors.Is(err, ErrTimeout) || errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), addr) {
 		t.Errorf("a silent server: %v", err)
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	patient := Dialer{DialTimeout: time.Minute}
+	if _, err = patient.Dial(ctx, addr); !errors.Is(err, ErrTimeout) {
+		t.Errorf("the context ends before the dialer's own patience: %v", err)
+	}
 	_ = listener.Close()
 	_, err = d.Dial(context.Background(), addr)
 	if !errors.Is(err, ErrRefused) || Answered(err) {

@@ -53,8 +53,47 @@ func (d Dialer) Dial(ctx context.Context, addr string) (*Node, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, wrap(addr, "dial", err)
 	}
-	d = d.withDefaults(ctx)
-	c, err := client.NewClient(client.ClientOption{
+	d = d.withDefaults()
+	c, err := d.connect(ctx, addr)
+	if err != nil {
+		return nil, wrap(addr, "dial", err)
+	}
+	n := &Node{addr: addr, dialer: d, client: c, ownUser: d.Username}
+	n.acks.open = n.openAckConn
+	return n, nil
+}
+
+// connect makes the client, which dials at once but knows no context: one that
+// comes too late is closed.
+func (d Dialer) connect(ctx context.Context, addr string) (client.Client, error) {
+	type dialled struct {
+		client client.Client
+		err    error
+	}
+	result := make(chan dialled, 1)
+	go func() {
+		c, err := client.NewClient(d.option(addr))
+		if err != nil && c != nil {
+			c.Close() // valkey-go returns one even then
+			c = nil
+		}
+		result <- dialled{c, err}
+	}()
+	select {
+	case r := <-result:
+		return r.client, r.err
+	case <-ctx.Done():
+		go func() {
+			if r := <-result; r.client != nil {
+				r.client.Close()
+			}
+		}()
+		return nil, ctx.Err()
+	}
+}
+
+func (d Dialer) option(addr string) client.ClientOption {
+	return client.ClientOption{
 		InitAddress: []string{addr},
 		Username:    d.Username,
 		Password:    d.Password,
@@ -77,27 +116,15 @@ func (d Dialer) Dial(ctx context.Context, addr string) (*Node, error) {
 		RingScaleEachConn:   ringScale,
 		ReadBufferEachConn:  bufferSize,
 		WriteBufferEachConn: bufferSize,
-	})
-	if err != nil {
-		if c != nil {
-			c.Close()
-		}
-		return nil, wrap(addr, "dial", err)
 	}
-	n := &Node{addr: addr, dialer: d, client: c, ownUser: d.Username}
-	n.acks.open = n.openAckConn
-	return n, nil
 }
 
-func (d Dialer) withDefaults(ctx context.Context) Dialer {
+func (d Dialer) withDefaults() Dialer {
 	if d.DialTimeout <= 0 {
 		d.DialTimeout = defaultDialTimeout
 	}
 	if d.CommandTimeout <= 0 {
 		d.CommandTimeout = defaultCommandTimeout
-	}
-	if deadline, ok := ctx.Deadline(); ok {
-		d.DialTimeout = min(d.DialTimeout, max(time.Until(deadline), time.Millisecond))
 	}
 	return d
 }
