@@ -13,6 +13,7 @@ import (
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/internal/failpoint"
+	"github.com/valkeeper/valkeeper/internal/handover"
 	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/servers"
 	"github.com/valkeeper/valkeeper/internal/valkey"
@@ -103,9 +104,12 @@ func (a *Actor) promote(ctx context.Context, s model.Promote) error {
 	}
 	err = node.ReplicaOfNoOne(ctx)
 	if errors.Is(err, valkey.ErrFailoverInProgress) {
-		// A primary that demoted itself for a FAILOVER whose target is lost
-		// refuses REPLICAOF; aborting makes it primary again.
-		err = node.FailoverAbort(ctx)
+		// A primary that demoted itself for a FAILOVER refuses REPLICAOF. Its
+		// target is lost, or nobody would have planned this.
+		_, err = handover.Recover(ctx, node, handover.Absent(s.Node.Address, handover.ErrGone), handover.Options{})
+		if errors.Is(err, handover.ErrAborted) {
+			err = nil // it is primary again, as it was before
+		}
 	}
 	if err != nil {
 		return err

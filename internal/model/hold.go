@@ -44,6 +44,9 @@ const (
 	// ServicesBusy: Services changed less than a second ago, so clients would
 	// learn of a new primary late.
 	ServicesBusy Reason = "ServicesBusy"
+	// Persisting: a node writes its append-only file and would refuse to shut
+	// down.
+	Persisting Reason = "Persisting"
 	// BudgetExhausted: a PodDisruptionBudget refuses the eviction.
 	BudgetExhausted Reason = "BudgetExhausted"
 	// EvictionRefused: the API server refuses the eviction for another cause.

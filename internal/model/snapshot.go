@@ -208,6 +208,11 @@ type Server struct {
 	// Syncing is true during a full synchronisation.
 	Syncing bool
 
+	// Rewriting is true while the server writes an append-only file. While it
+	// writes its first one, after a full synchronisation, it refuses to shut
+	// down, and would be killed at the end of its grace period.
+	Rewriting bool
+
 	// FailingOver is true while a FAILOVER runs on this server: on a primary that
 	// waits for its target to catch up, and on a replica that was that primary,
 	// has demoted itself and asks its target to take over.

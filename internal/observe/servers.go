@@ -103,6 +103,7 @@ func fromInfo(info valkey.Info) model.Server {
 		Offset2:  info.SecondReplOffset,
 
 		FailingOver: info.Failover != valkey.FailoverNone,
+		Rewriting:   info.AOFRewriteInProgress,
 	}
 	switch info.Role {
 	case valkey.RolePrimary:

@@ -14,7 +14,7 @@ func failover(_ topology.Rules, _ model.Policy, shard model.Shard) model.Decisio
 	for _, n := range shard.Nodes {
 		if n.Server.Answered && n.Server.FailingOver {
 			return hold(shard, model.HandoverInProgress, n.Name,
-				fmt.Sprintf("a FAILOVER runs on %s; it ends or times out by itself", n.Name))
+				fmt.Sprintf("a FAILOVER runs on %s; nothing else is done before it has ended", n.Name))
 		}
 	}
 	return model.Decision{}

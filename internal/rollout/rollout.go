@@ -166,6 +166,9 @@ func othersSynced(shard model.Shard, primary, victim model.Node, maxLag int64) m
 // restart drains the node, waits for its clients within the bound, and then
 // restarts its pod.
 func restart(policy model.Policy, shard model.Shard, n model.Node, why string) model.Decision {
+	if n.Server.Rewriting {
+		return hold(shard, model.Persisting, n.Name, "it writes its append-only file and would refuse to shut down; it restarts afterwards")
+	}
 	if d := Drained(policy, shard, n); d.Made() {
 		return d
 	}
