@@ -73,17 +73,18 @@ func maybePrimary(shard model.Shard) (model.Node, bool) {
 	return model.Node{}, false
 }
 
-// successor is the replica that followed the lost primary until its end and has
-// the most of its history. Its copy is in memory and as new as replication
-// allows, so nobody's disk is waited for. One that had synchronised and was not
-// put into service yet counts as well: it may have what the others lack.
+// successor is the node with the most of the lost primary's history, once a
+// replica is in service that followed it until its end. What a server has is in
+// memory and as new as replication allows, so nobody's disk is waited for; but
+// whoever answers and has more counts, also one that was not put into service
+// yet, or has just booted.
 func successor(shard model.Shard) model.Decision {
 	served := false
 	var able []model.Node
 	for _, n := range shard.Nodes {
-		if n.Phase == model.PodRunning && following(n) && rankOf(shard, n.Server.ReplID, n.Server.ReplID2) <= newest {
+		if n.Phase == model.PodRunning && whole(n) && rankOf(shard, n.Server.ReplID, n.Server.ReplID2) <= newest {
 			able = append(able, n)
-			served = served || (n.Healthy() && n.InService)
+			served = served || (n.Healthy() && following(n))
 		}
 	}
 	if !served {
@@ -92,29 +93,33 @@ func successor(shard model.Shard) model.Decision {
 	return promoteNewest(shard, able, "the primary is gone, and this replica has the most of its history")
 }
 
-// following says that the server has been told to follow a real primary since
-// it booted, and holds a whole copy.
-func following(n model.Node) bool {
-	srv := n.Server
-	return srv.Answered && srv.Role == model.RoleReplica && srv.Follows != model.Nobody && !srv.Loading && !srv.Syncing
+// whole says that a replica's copy is complete as far as it goes.
+func whole(n model.Node) bool {
+	return n.Server.Answered && n.Server.Role == model.RoleReplica && !n.Server.Loading && !n.Server.Syncing
 }
 
-// mostComplete has the highest offset; among equals one in service, and the
-// lowest ordinal.
+// following says that the node is in service and its server has been told to
+// follow a real primary since it booted.
+func following(n model.Node) bool {
+	return n.InService && n.Server.Follows != model.Nobody
+}
+
+// mostComplete has the highest offset; among equals one that was following, and
+// the lowest ordinal.
 func mostComplete(nodes []model.Node) model.Node {
 	return slices.MinFunc(nodes, func(a, b model.Node) int {
 		if c := cmp.Compare(b.Server.Offset, a.Server.Offset); c != 0 {
 			return c
 		}
-		if a.InService != b.InService {
-			return inServiceFirst(a)
+		if following(a) != following(b) {
+			return followingFirst(a)
 		}
 		return cmp.Compare(a.Ordinal, b.Ordinal)
 	})
 }
 
-func inServiceFirst(a model.Node) int {
-	if a.InService {
+func followingFirst(a model.Node) int {
+	if following(a) {
 		return -1
 	}
 	return 1
@@ -127,9 +132,9 @@ func allCopiesSeen(policy model.Policy, shard model.Shard) model.Decision {
 	var holds []model.Hold
 	answered := false
 	for _, n := range shard.Nodes {
-		whole := n.Phase != model.PodTerminating && n.Server.Answered && !n.Server.Loading
-		answered = answered || whole
-		if whole || !mayHoldCopy(policy, shard, n) {
+		there := n.Phase != model.PodTerminating && n.Server.Answered && !n.Server.Loading
+		answered = answered || there
+		if there || !mayHoldCopy(policy, shard, n) {
 			continue
 		}
 		if rollout.CannotStart(policy, shard, n) {
@@ -153,7 +158,8 @@ func allCopiesSeen(policy model.Policy, shard model.Shard) model.Decision {
 // server may run in it: one that has synchronised, or has even been promoted,
 // and was not put into service yet.
 func mayHoldCopy(policy model.Policy, shard model.Shard, n model.Node) bool {
-	return policy.Durable || (n.Phase != model.PodAbsent && shard.Served(n)) || (n.Phase == model.PodRunning && !n.Dead)
+	started := n.Phase == model.PodRunning || n.Phase == model.PodTerminating
+	return policy.Durable || (n.Phase != model.PodAbsent && shard.Served(n)) || (started && !n.Dead)
 }
 
 // bestCopy compares all copies after a start from disk, or from nothing.
