@@ -115,8 +115,12 @@ func (r *run) mendable(s *State) bool {
 }
 
 // deleted is what somebody else's deletion does at once. What only an emptyDir
-// in there holds is theirs to answer for.
+// in there holds is theirs to answer for, and so is, in a shard without a primary,
+// what only the deleted server has: nobody's disk is waited for there.
 func (r *run) deleted(s *State, n *node) {
 	n.phase, n.foreign = terminating, true
 	s.owed &= r.world.lasting(s)
+	if len(s.primaries()) == 0 && s.heir(maxNodes) {
+		s.owed &= s.living()
+	}
 }

@@ -160,7 +160,10 @@ func (r *run) checkTakeDown(s *State, i int, scaling bool) {
 	if r.world.alone(s) {
 		return
 	}
-	if n.proc == procUp && n.role == rolePrimary {
+	// A silent one that was promoted and never served is a primary to nobody: law
+	// 12 may replace it.
+	served := n.gate != gateNever || s.slice == uint8(i) || !n.silent
+	if n.proc == procUp && n.role == rolePrimary && served {
 		r.violate(3, "%s is primary", name)
 	}
 	for j := range s.n {
@@ -193,7 +196,7 @@ func (r *run) checkEvict(s *State, i int, replaced bool) {
 	switch {
 	case replaced:
 		r.violate(1, "the pod of %s is another one than was looked at", podNames[i])
-	case !r.world.alone(s) && s.n[i].proc == procUp && s.n[i].role == rolePrimary:
+	case !r.world.alone(s) && s.n[i].proc == procUp && s.n[i].role == rolePrimary && !s.n[i].silent:
 		r.violate(3, "%s has become primary", podNames[i])
 	case !r.world.budgetAllows(s, i):
 		r.violate(8, "a budget forbids that the pod of %s goes", podNames[i])

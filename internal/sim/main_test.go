@@ -2,6 +2,7 @@ package sim
 
 import (
 	"cmp"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -53,7 +54,17 @@ func (r *report) print(out io.Writer) {
 	}
 }
 
+// walks are how many random walks are made; -rapid.checks asks for another
+// number.
+const walks = "1000"
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("rapid.checks"); f != nil && f.Value.String() == f.DefValue {
+		if err := f.Value.Set(walks); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}
 	code := m.Run()
 	summary.print(os.Stdout)
 	os.Exit(code)

@@ -104,10 +104,8 @@ func (r *run) waitsForPerson(g *graph, i int) bool {
 	for len(queue) > 0 && len(seen) < 20_000 {
 		at := queue[0]
 		queue = queue[1:]
-		for _, h := range r.plan(&g.states[at]).holds {
-			if h.Reason == model.HistoryUnknown || (h.Reason == model.WaitingForCopies && r.gaveUp(&g.states[at], h.Node)) {
-				return true
-			}
+		if r.forPerson(&g.states[at]) {
+			return true
 		}
 		begin := 0
 		if at > 0 {
@@ -118,6 +116,16 @@ func (r *run) waitsForPerson(g *graph, i int) bool {
 				seen[to] = true
 				queue = append(queue, to)
 			}
+		}
+	}
+	return false
+}
+
+// forPerson: one of the holds asks for a person's decision.
+func (r *run) forPerson(s *State) bool {
+	for _, h := range r.plan(s).holds {
+		if h.Reason == model.HistoryUnknown || (h.Reason == model.WaitingForCopies && r.gaveUp(s, h.Node)) {
+			return true
 		}
 	}
 	return false

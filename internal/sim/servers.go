@@ -145,11 +145,11 @@ func (r *run) die(s *State, i int, clean, writeOff bool) {
 	if n.proc == procDead {
 		return
 	}
-	wasPrimary := n.role == rolePrimary
+	lost := n.role == rolePrimary || len(s.primaries()) == 0
 	if n.proc == procUp {
 		r.world.save(n, clean)
 	}
-	heir := wasPrimary && s.heir(i)
+	heir := lost && s.heir(i)
 	n.proc = procDead
 	s.breakLinks(i)
 	n.tidy()
@@ -181,17 +181,17 @@ func (s *State) heir(i int) bool {
 		if j == i || n.proc != procUp || n.phase != running {
 			continue
 		}
-		if n.role == rolePrimary || (n.gate == gateIn && n.follows < maxNodes) || (n.follows == uint8(i) && n.link == linkUp) {
+		if n.role == rolePrimary || (n.gate == gateIn && n.follows != nobody) || (n.follows == uint8(i) && n.link == linkUp) {
 			return true
 		}
 	}
 	return false
 }
 
-// living is what the processes that run still hold.
+// living is what the servers still hold whose pods nobody has ended.
 func (s *State) living() (all writes) {
 	for i := range s.n {
-		if s.n[i].proc == procUp {
+		if s.n[i].proc == procUp && s.n[i].phase == running {
 			all |= s.n[i].set
 		}
 	}
