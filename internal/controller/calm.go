@@ -14,6 +14,7 @@ import (
 // Calm hears of every change of a Service or EndpointSlice that this operator
 // can see, and knows for how long there has been none.
 type Calm struct {
+	clock   clock
 	mu      sync.Mutex
 	last    time.Time
 	waiting map[string]time.Time
@@ -26,7 +27,7 @@ func NewCalm() *Calm { return &Calm{last: time.Now(), waiting: map[string]time.T
 func (c *Calm) Quiet() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return time.Since(c.last)
+	return c.clock.since(c.last)
 }
 
 // Waited is how long the instance has been held for want of a quiet second.
@@ -37,7 +38,7 @@ func (c *Calm) Waited(instance string) time.Duration {
 	if !ok {
 		return 0
 	}
-	return time.Since(since)
+	return c.clock.since(since)
 }
 
 // Note takes down whether the plan waits for a quiet second.
@@ -47,7 +48,7 @@ func (c *Calm) Note(instance string, plan model.Plan) {
 	for _, h := range plan.Holds {
 		if h.Reason == model.ServicesBusy {
 			if _, ok := c.waiting[instance]; !ok {
-				c.waiting[instance] = time.Now()
+				c.waiting[instance] = c.clock.now()
 			}
 			return
 		}
@@ -86,7 +87,7 @@ func (c *Calm) stir(obj any) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last = time.Now()
+	c.last = c.clock.now()
 }
 
 // stirIfChanged passes over resyncs, which change nothing.

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 // changed something, and every hold that lasts, once.
 type Events struct {
 	Recorder events.EventRecorder
+	clock    clock
 	mu       sync.Mutex
 	held     map[string]holdNews
 }
@@ -77,10 +79,10 @@ func (e *Events) news(key, now string) bool {
 	}
 	was := e.held[key]
 	if was.what != now {
-		e.held[key] = holdNews{what: now, since: time.Now()}
+		e.held[key] = holdNews{what: now, since: e.clock.now()}
 		return false
 	}
-	if now == "" || was.told || time.Since(was.since) < newsAfter {
+	if now == "" || was.told || e.clock.since(was.since) < newsAfter {
 		return false
 	}
 	was.told = true
@@ -114,11 +116,12 @@ func (e *Events) Forget(instance string) {
 	delete(e.held, instance)
 }
 
-// note fits a text into an event (1,024 bytes).
+// note fits a text into an event, whose note may have 1,024 bytes (kubernetes
+// v1.37 pkg/apis/core/validation/events.go). No character is cut in half.
 func note(text string) string {
 	const most = 1000
 	if len(text) > most {
-		return text[:most] + "…"
+		return strings.ToValidUTF8(text[:most], "") + "…"
 	}
 	return text
 }
