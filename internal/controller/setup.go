@@ -3,12 +3,14 @@ package controller
 import (
 	"context"
 	"fmt"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -18,6 +20,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
+)
+
+const (
+	// turnTimeout bounds one turn: a handover (60 s at most by the schema, and
+	// thrice 5 s to settle) and the looks around it. It is there for what should
+	// never happen, such as an API server that swallows requests.
+	turnTimeout = 2 * time.Minute
+	// firstRetry and lastRetry bound the wait after an error. controller-runtime's
+	// own would grow to a quarter of an hour, in which nobody heals the instance.
+	firstRetry = 50 * time.Millisecond
+	lastRetry  = 10 * time.Second
 )
 
 // SetUp registers the reconciler and all that it watches. workers is how many
@@ -35,7 +48,11 @@ func (r *Reconciler) SetUp(ctx context.Context, mgr ctrl.Manager, workers int) e
 		Owns(&policyv1.PodDisruptionBudget{}).
 		Owns(&discoveryv1.EndpointSlice{}).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(instanceOfPod)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: workers,
+			ReconciliationTimeout:   turnTimeout,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+		}).
 		Complete(r)
 }
 
