@@ -15,7 +15,9 @@ import (
 // FieldOwner is the name under which the operator's fields are kept.
 const FieldOwner = "valkeeper"
 
-// Object declares an object in one request, without reading it first.
+// Object declares an object in one request, without reading it first. With a
+// resourceVersion it is declared only if it still has that one. Afterwards obj
+// carries the generation and the resourceVersion that it has got.
 func Object(ctx context.Context, c client.Client, obj client.Object) error {
 	gvk, err := apiutil.GVKForObject(obj, c.Scheme())
 	if err != nil {
@@ -28,7 +30,7 @@ func Object(ctx context.Context, c client.Client, obj client.Object) error {
 	u := &unstructured.Unstructured{Object: fields}
 	u.SetGroupVersionKind(gvk)
 	delete(u.Object, "status")
-	for _, field := range []string{"creationTimestamp", "managedFields", "resourceVersion", "uid", "generation"} {
+	for _, field := range []string{"creationTimestamp", "managedFields", "uid", "generation"} {
 		unstructured.RemoveNestedField(u.Object, "metadata", field)
 	}
 	unstructured.RemoveNestedField(u.Object, "spec", "template", "metadata", "creationTimestamp")
@@ -36,5 +38,7 @@ func Object(ctx context.Context, c client.Client, obj client.Object) error {
 	if err != nil {
 		return fmt.Errorf("apply %s %s/%s: %w", gvk.Kind, obj.GetNamespace(), obj.GetName(), err)
 	}
+	obj.SetGeneration(u.GetGeneration())
+	obj.SetResourceVersion(u.GetResourceVersion())
 	return nil
 }

@@ -28,7 +28,8 @@ func asDeclared(existing, desired client.Object) bool {
 		return ok && same(want.Data, have.Data)
 	case *policyv1.PodDisruptionBudget:
 		have, ok := existing.(*policyv1.PodDisruptionBudget)
-		return ok && same(want.Spec, have.Spec)
+		// All of it is declared, also that no replica is needed.
+		return ok && equality.Semantic.DeepEqual(want.Spec, have.Spec)
 	case *corev1.ConfigMap:
 		return true // immutable, and named by its content
 	}

@@ -2,20 +2,19 @@ package controller
 
 import (
 	"context"
-	"crypto/rand"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	appsv1 "k8s.io/api/apps/v1"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/internal/apply"
@@ -23,17 +22,23 @@ import (
 	"github.com/valkeeper/valkeeper/internal/servers"
 )
 
-// secretsEvery is how often an instance's Secrets are read. They are read one
-// by one, so that the operator needs no right to list or watch Secrets.
-const secretsEvery = time.Minute
-
 // Objects makes the declared objects of an instance so.
 type Objects interface {
-	// Ensure gives the operator's credentials on the instance's servers.
-	Ensure(ctx context.Context, v *v1alpha1.Valkey) (servers.Credentials, error)
+	// Ensure tells what it knows also with an error: servers that run are looked
+	// after even while their objects cannot be made as they should be.
+	Ensure(ctx context.Context, v *v1alpha1.Valkey) (Declared, error)
 	// Tidy removes what no pod needs any more, once the instance is at rest.
 	Tidy(ctx context.Context, v *v1alpha1.Valkey) error
 	Forget(instance string)
+}
+
+// Declared is what is known of an instance's objects.
+type Declared struct {
+	// Creds are the operator's on the servers; the zero value when there are none.
+	Creds servers.Credentials
+	// Generation is that of the StatefulSet as it was last written by this
+	// process, 0 if it was not.
+	Generation int64
 }
 
 // Ensurer applies what render declares, and only what differs.
@@ -41,163 +46,175 @@ type Ensurer struct {
 	client          client.Client
 	live            client.Reader
 	imageRepository string
+	clock           clock
 
-	mu      sync.Mutex
-	secrets map[string]secretPair
+	mu     sync.Mutex
+	memory map[string]memory
 }
 
-// secretPair is an instance's Secrets as they were read.
-type secretPair struct {
-	uid          string
-	authName     string
-	auth, system *corev1.Secret
-	read         time.Time
+// memory is what is kept of an instance.
+type memory struct {
+	secrets    secrets
+	generation int64
 }
 
 // NewEnsurer reads Secrets from live and everything else from the client.
 func NewEnsurer(c client.Client, live client.Reader, imageRepository string) *Ensurer {
-	return &Ensurer{client: c, live: live, imageRepository: imageRepository, secrets: map[string]secretPair{}}
+	return &Ensurer{client: c, live: live, imageRepository: imageRepository, memory: map[string]memory{}}
 }
 
 // Ensure renders the instance and applies what is not so yet.
-func (e *Ensurer) Ensure(ctx context.Context, v *v1alpha1.Valkey) (servers.Credentials, error) {
-	pair, err := e.readSecrets(ctx, v)
+func (e *Ensurer) Ensure(ctx context.Context, v *v1alpha1.Valkey) (Declared, error) {
+	known := e.remembered(v)
+	found, err := e.readSecrets(ctx, v)
+	if err == nil {
+		known.secrets = found
+		err = e.declare(ctx, v, &known)
+	}
 	if err != nil {
-		return servers.Credentials{}, err
+		known.secrets.read = time.Time{} // who knows what is there now
+	}
+	e.remember(v, known)
+	if errors.Is(err, ErrForeign) {
+		return Declared{}, err
+	}
+	return Declared{Creds: known.secrets.credentials(), Generation: known.generation}, err
+}
+
+// declare applies every object, and takes down what it learns in known.
+func (e *Ensurer) declare(ctx context.Context, v *v1alpha1.Valkey, known *memory) error {
+	if err := e.oursOrNone(ctx, v); err != nil {
+		return err
 	}
 	existing, err := e.statefulSet(ctx, v)
 	if err != nil {
-		return servers.Credentials{}, err
+		return err
 	}
 	rendered, err := render.Objects(v, render.Inputs{ImageRepository: e.imageRepository,
-		Auth: pair.auth, System: pair.system, Random: passwords(), StatefulSet: existing})
+		Auth: known.secrets.auth, System: known.secrets.system, Random: passwords(), StatefulSet: existing})
 	if err != nil {
-		return servers.Credentials{}, err
-	}
-	if existing != nil {
-		rendered.StatefulSet.Spec.Replicas = existing.Spec.Replicas // plan/scale.go owns it from now on
+		return err
 	}
 	for _, desired := range rendered.InOrder() {
-		if err := e.ensure(ctx, pair, desired); err != nil {
-			return servers.Credentials{}, err
+		if err := e.ensure(ctx, v, known.secrets, desired); err != nil {
+			return err
 		}
 	}
-	if err := e.removeBudgets(ctx, v, rendered); err != nil {
-		return servers.Credentials{}, err
+	known.secrets = known.secrets.written(rendered)
+	if err := e.ensureStatefulSet(ctx, existing, rendered.StatefulSet, known); err != nil {
+		return err
 	}
-	e.keepSecrets(v, pair, rendered)
-	return servers.Credentials{Username: v1alpha1.OperatorUser,
-		Password: string(rendered.SystemSecret.Data[v1alpha1.OperatorPasswordKey])}, nil
+	return e.removeBudgets(ctx, v, rendered)
+}
+
+// remembered is what is kept of this very instance, not of an earlier one of
+// its name.
+func (e *Ensurer) remembered(v *v1alpha1.Valkey) memory {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	m := e.memory[v.Namespace+"/"+v.Name]
+	if m.secrets.uid != string(v.UID) {
+		return memory{}
+	}
+	return m
+}
+
+func (e *Ensurer) remember(v *v1alpha1.Valkey, m memory) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.memory[v.Namespace+"/"+v.Name] = m
 }
 
 // Forget drops what is known of an instance.
 func (e *Ensurer) Forget(instance string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.secrets, instance)
+	delete(e.memory, instance)
 }
 
 func (e *Ensurer) statefulSet(ctx context.Context, v *v1alpha1.Valkey) (*appsv1.StatefulSet, error) {
-	sts := &appsv1.StatefulSet{}
-	err := e.client.Get(ctx, client.ObjectKeyFromObject(v), sts)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
+	found, err := e.find(ctx, &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: v.Namespace, Name: v.Name}})
+	if found == nil || err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read StatefulSet %s/%s: %w", v.Namespace, v.Name, err)
-	}
-	if owner := metav1.GetControllerOf(sts); owner == nil || owner.UID != v.UID {
-		return nil, fmt.Errorf("StatefulSet %s/%s exists and does not belong to this Valkey: remove it, or choose another name", v.Namespace, v.Name)
-	}
-	return sts, nil
+	return found.(*appsv1.StatefulSet), e.ours(v, found) //nolint:forcetypeassert // find gives the kind asked for
 }
 
-// readSecrets gives the Secrets as they are, or as they were within the last
-// minute.
-func (e *Ensurer) readSecrets(ctx context.Context, v *v1alpha1.Valkey) (secretPair, error) {
-	instance := v.Namespace + "/" + v.Name
-	e.mu.Lock()
-	pair, ok := e.secrets[instance]
-	e.mu.Unlock()
-	if ok && pair.uid == string(v.UID) && pair.authName == v.AuthSecretName() && time.Since(pair.read) < secretsEvery {
-		return pair, nil
+// ensure applies one object when it is not as declared. The StatefulSet is
+// ensureStatefulSet's.
+func (e *Ensurer) ensure(ctx context.Context, v *v1alpha1.Valkey, s secrets, desired render.Object) error {
+	switch want := desired.(type) {
+	case *appsv1.StatefulSet:
+		return nil
+	case *corev1.Secret:
+		return e.ensureSecret(ctx, v, s.live[want.Name], want)
 	}
-	pair = secretPair{uid: string(v.UID), authName: v.AuthSecretName(), read: time.Now()}
-	var err error
-	if pair.auth, err = e.secret(ctx, v.Namespace, v.AuthSecretName()); err != nil {
-		return secretPair{}, err
-	}
-	pair.system, err = e.secret(ctx, v.Namespace, v.SystemSecretName())
-	return pair, err
-}
-
-func (e *Ensurer) secret(ctx context.Context, namespace, name string) (*corev1.Secret, error) {
-	s := &corev1.Secret{}
-	err := e.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, s)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read Secret %s/%s: %w", namespace, name, err)
-	}
-	return s, nil
-}
-
-// keepSecrets remembers what has been applied, so that passwords made a moment
-// ago are not made anew.
-func (e *Ensurer) keepSecrets(v *v1alpha1.Valkey, pair secretPair, r render.Rendered) {
-	if r.AuthSecret != nil {
-		pair.auth = r.AuthSecret
-	}
-	pair.system = r.SystemSecret
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.secrets[v.Namespace+"/"+v.Name] = pair
-}
-
-// passwords are fresh ones: render uses them only where none exists.
-func passwords() render.Passwords {
-	return render.Passwords{Default: rand.Text(), Operator: rand.Text(), Replication: rand.Text()}
-}
-
-// ensure applies one object when it is not as declared.
-func (e *Ensurer) ensure(ctx context.Context, pair secretPair, desired render.Object) error {
-	existing, err := e.existing(ctx, pair, desired)
+	existing, err := e.find(ctx, desired)
 	if err != nil {
 		return err
 	}
-	if existing != nil && asDeclared(existing, desired) {
-		return nil
-	}
-	if secret, ok := desired.(*corev1.Secret); ok && existing == nil {
-		// Created, never applied: a Secret made by somebody else meanwhile wins,
-		// and the next reconcile reads it.
-		if err := e.client.Create(ctx, secret.DeepCopy()); err != nil {
-			return fmt.Errorf("create Secret %s/%s: %w", secret.Namespace, secret.Name, err)
+	if existing != nil {
+		if err := e.ours(v, existing); err != nil {
+			return err
 		}
-		return nil
+		if asDeclared(existing, desired) {
+			return nil
+		}
 	}
 	return apply.Object(ctx, e.client, desired)
 }
 
-func (e *Ensurer) existing(ctx context.Context, pair secretPair, desired render.Object) (client.Object, error) {
-	if secret, ok := desired.(*corev1.Secret); ok {
-		for _, s := range []*corev1.Secret{pair.auth, pair.system} {
-			if s != nil && s.Name == secret.Name {
-				return s, nil
-			}
+// ensureSecret creates a Secret that is not there, and does not apply it: one
+// made by somebody else meanwhile wins, and the next reconcile reads it.
+func (e *Ensurer) ensureSecret(ctx context.Context, v *v1alpha1.Valkey, existing, desired *corev1.Secret) error {
+	switch {
+	case existing == nil:
+		if err := e.client.Create(ctx, desired.DeepCopy()); err != nil {
+			return fmt.Errorf("create Secret %s/%s: %w", desired.Namespace, desired.Name, err)
 		}
-		return nil, nil
+		return nil
+	case asDeclared(existing, desired):
+		return nil
 	}
-	existing := desired.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of what is one already
-	err := e.client.Get(ctx, client.ObjectKeyFromObject(existing), existing)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
+	if err := e.ours(v, existing); err != nil {
+		return err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read %T %s/%s: %w", desired, desired.GetNamespace(), desired.GetName(), err)
+	return apply.Object(ctx, e.client, desired)
+}
+
+// ensureStatefulSet writes the StatefulSet only as it was seen, by its
+// resourceVersion: its size and its pod template are carried over, and what is
+// carried over from an old sight of it would undo what has happened since.
+func (e *Ensurer) ensureStatefulSet(ctx context.Context, existing, desired *appsv1.StatefulSet, known *memory) error {
+	if existing != nil {
+		desired.Spec.Replicas = existing.Spec.Replicas // plan/scale.go owns it from now on
+		if asDeclared(existing, desired) {
+			return nil
+		}
+		if err := e.endRollingUpdate(ctx, existing, desired); err != nil {
+			return err
+		}
+		desired.ResourceVersion = existing.ResourceVersion
 	}
-	return existing, nil
+	if err := apply.Object(ctx, e.client, desired); err != nil {
+		return err
+	}
+	known.generation = desired.Generation
+	return nil
+}
+
+// endRollingUpdate leaves the strategy RollingUpdate for OnDelete. The API
+// server has filled in updateStrategy.rollingUpdate, and what was not applied
+// does not go by applying something else: it refuses OnDelete beside it.
+func (e *Ensurer) endRollingUpdate(ctx context.Context, existing, desired *appsv1.StatefulSet) error {
+	if existing.Spec.UpdateStrategy.RollingUpdate == nil || desired.Spec.UpdateStrategy.Type != appsv1.OnDeleteStatefulSetStrategyType {
+		return nil
+	}
+	patch := []byte(`{"spec":{"updateStrategy":{"type":"OnDelete","rollingUpdate":null}}}`)
+	if err := e.client.Patch(ctx, existing, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(apply.FieldOwner)); err != nil {
+		return fmt.Errorf("leave the strategy RollingUpdate of StatefulSet %s/%s: %w", existing.Namespace, existing.Name, err)
+	}
+	return nil
 }
 
 // removeBudgets deletes budgets that are no longer declared.

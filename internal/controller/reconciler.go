@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -62,50 +63,82 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, nil // the garbage collector takes what belongs to it
 	}
 	result, err := r.turn(ctx, v)
-	if err != nil && !errors.Is(err, context.Canceled) {
-		r.reportFailure(ctx, v, err)
+	if outrun(err) {
+		log.FromContext(ctx).V(1).Info("somebody else wrote in between; looking again", "cause", err.Error())
+		return ctrl.Result{RequeueAfter: busyEvery}, nil
 	}
 	return result, err
 }
 
+// outrun says that a write met something newer than what it was made from.
+func outrun(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
+
+// turn declares, looks, plans, tells and acts. What could not be declared is
+// shown, and keeps nobody from looking after the servers that run: a wrong wish
+// must not cost an instance its next primary.
 func (r *Reconciler) turn(ctx context.Context, v *v1alpha1.Valkey) (ctrl.Result, error) {
-	creds, err := r.Objects.Ensure(ctx, v)
-	if err != nil {
-		return ctrl.Result{}, err
+	declared, failure := r.Objects.Ensure(ctx, v)
+	if failure != nil && declared.Creds == (servers.Credentials{}) {
+		return ctrl.Result{}, r.failed(ctx, v, failure)
 	}
-	snap, err := r.Observer.Look(ctx, v, creds)
+	snap, err := r.Observer.Look(ctx, v, declared.Creds, declared.Generation)
 	if err != nil {
-		return ctrl.Result{}, err
+		return ctrl.Result{}, r.failed(ctx, v, err)
 	}
 	next, err := plan.Next(snap)
 	if err != nil {
+		return ctrl.Result{}, r.failed(ctx, v, err)
+	}
+	if failure != nil && !outrun(failure) {
+		log.FromContext(ctx).Error(failure, "not everything could be declared; the servers are looked after all the same")
+	}
+	if err := r.tell(ctx, v, snap, next, failure); err != nil {
 		return ctrl.Result{}, err
 	}
+	if len(next.Steps) == 0 && len(next.Holds) == 0 && failure == nil {
+		if err := r.Objects.Tidy(ctx, v); err != nil {
+			log.FromContext(ctx).Error(err, "what no pod needs any more could not be removed")
+		}
+	}
+	return r.act(ctx, v, declared, snap, next)
+}
+
+// tell shows what is seen and planned. It comes before the act: what has to be
+// remembered is written down before anything is done about it.
+func (r *Reconciler) tell(ctx context.Context, v *v1alpha1.Valkey, snap model.Snapshot, next model.Plan, failure error) error {
 	r.Calm.Note(snap.Instance, next)
-	shown := r.refused.show(snap.Instance, next)
-	derived := status.Derive(status.Input{Generation: v.Generation, Snapshot: snap, Plan: shown, Previous: v.Status})
+	shown, failedStep := r.refused.show(snap.Instance, next)
+	if outrun(failure) {
+		failure = nil
+	}
+	derived := status.Derive(status.Input{Generation: v.Generation, Snapshot: snap, Plan: shown,
+		Err: errors.Join(failure, failedStep), Previous: v.Status})
 	if err := r.report(ctx, v, derived); err != nil {
-		return ctrl.Result{}, err
+		return err
 	}
 	r.Events.Held(v, shown)
 	observeMetrics(snap, shown)
-	if len(next.Steps) == 0 && len(next.Holds) == 0 {
-		if err := r.Objects.Tidy(ctx, v); err != nil {
-			return ctrl.Result{}, err
-		}
+	return nil
+}
+
+// failed shows an error after which nothing is known of the servers.
+func (r *Reconciler) failed(ctx context.Context, v *v1alpha1.Valkey, cause error) error {
+	if errors.Is(cause, context.Canceled) || outrun(cause) {
+		return cause
 	}
-	return r.act(ctx, v, creds, snap, next)
+	derived := status.Derive(status.Input{Generation: v.Generation, Err: cause, Previous: v.Status})
+	return errors.Join(cause, r.report(ctx, v, derived))
 }
 
 // act performs the step of each shard, and says when to look again.
-func (r *Reconciler) act(ctx context.Context, v *v1alpha1.Valkey, creds servers.Credentials, snap model.Snapshot, next model.Plan) (ctrl.Result, error) {
-	actor := &act.Actor{Client: r.Client, Servers: r.Servers, Creds: creds, Valkey: v, Turns: r.Turns,
-		Replan: func(ctx context.Context) (model.Snapshot, model.Plan, error) { return r.replan(ctx, v, creds) }}
+func (r *Reconciler) act(ctx context.Context, v *v1alpha1.Valkey, declared Declared, snap model.Snapshot, next model.Plan) (ctrl.Result, error) {
+	actor := &act.Actor{Client: r.Client, Servers: r.Servers, Creds: declared.Creds, Valkey: v, Turns: r.Turns,
+		Replan: func(ctx context.Context) (model.Snapshot, model.Plan, error) { return r.replan(ctx, v, declared) }}
 	again := pace(snap, next)
 	var failed []error
 	for _, shard := range snap.Shards {
 		step := next.Steps[shard.Name]
-		if step == nil || r.refused.waits(snap.Instance, step) {
+		if step == nil || r.refused.waits(snap.Instance, shard.Name, step) {
 			continue
 		}
 		after, err := r.perform(ctx, actor, shard.Name, step)
@@ -132,13 +165,15 @@ func (r *Reconciler) perform(ctx context.Context, actor *act.Actor, shard string
 	case errors.Is(err, act.ErrHandover):
 		return busyEvery, nil // recorded; the next attempt waits its turn
 	case err != nil:
-		return idleEvery, fmt.Errorf("%s: %w", step, err)
+		err = fmt.Errorf("%s: %w", step, err)
+		r.refused.failed(instance, shard, step, err)
+		return idleEvery, err
 	case len(out.Holds) > 0:
-		r.refused.keep(instance, step, out.Holds)
+		r.refused.held(instance, shard, step, out.Holds)
 		logger.V(1).Info("the step has to wait", "hold", out.Holds[0].String())
 		return max(out.Holds[0].After, stepEvery), nil
 	}
-	r.refused.clear(instance)
+	r.refused.done(instance, shard)
 	r.Events.Done(actor.Valkey, step)
 	countStep(instance, step)
 	logger.Info("done")
@@ -146,7 +181,7 @@ func (r *Reconciler) perform(ctx context.Context, actor *act.Actor, shard string
 }
 
 // replan reads everything past the caches and plans from that.
-func (r *Reconciler) replan(ctx context.Context, v *v1alpha1.Valkey, creds servers.Credentials) (model.Snapshot, model.Plan, error) {
+func (r *Reconciler) replan(ctx context.Context, v *v1alpha1.Valkey, declared Declared) (model.Snapshot, model.Plan, error) {
 	live := &v1alpha1.Valkey{}
 	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(v), live); err != nil {
 		return model.Snapshot{}, model.Plan{}, err
@@ -154,7 +189,7 @@ func (r *Reconciler) replan(ctx context.Context, v *v1alpha1.Valkey, creds serve
 	if live.UID != v.UID || live.Generation != v.Generation {
 		return model.Snapshot{}, model.Plan{}, fmt.Errorf("%w: the resource has changed", act.ErrChanged)
 	}
-	snap, err := r.Observer.Fresh(r.Live).Look(ctx, live, creds)
+	snap, err := r.Observer.Fresh(r.Live).Look(ctx, live, declared.Creds, declared.Generation)
 	if err != nil {
 		return model.Snapshot{}, model.Plan{}, err
 	}
@@ -198,7 +233,7 @@ func unsettled(shard model.Shard, policy model.Policy) bool {
 func (r *Reconciler) forget(instance string) {
 	r.Servers.Keep(instance, nil)
 	r.Objects.Forget(instance)
-	r.refused.clear(instance)
+	r.refused.forget(instance)
 	r.reported.forget(instance)
 	r.Calm.Forget(instance)
 	r.Events.Forget(instance)

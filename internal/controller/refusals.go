@@ -8,58 +8,84 @@ import (
 	"github.com/valkeeper/valkeeper/internal/model"
 )
 
-// refusals remembers which step of an instance was refused by somebody else (a
-// budget, the API server) and until when it is not tried again, so that the
-// status shows the cause and not the attempt.
+// refusals remembers which step of a shard was refused by somebody else (a
+// budget, the API server, the servers), with which holds, and until when it is
+// not tried again; or with which error it failed. So the status shows the cause
+// and not the next attempt.
 type refusals struct {
-	mu   sync.Mutex
-	last map[string]refusal
+	clock clock
+	mu    sync.Mutex
+	last  map[string]map[string]refusal // by instance and shard
 }
 
 type refusal struct {
 	step  model.Step
 	holds []model.Hold
 	until time.Time
+	err   error
 }
 
-func (r *refusals) keep(instance string, step model.Step, holds []model.Hold) {
+// held keeps the holds that a step has met.
+func (r *refusals) held(instance, shard string, step model.Step, holds []model.Hold) {
+	r.keep(instance, shard, refusal{step: step, holds: holds, until: r.clock.now().Add(holds[0].After)})
+}
+
+// failed keeps the error of a step. When it is tried again is the queue's.
+func (r *refusals) failed(instance, shard string, step model.Step, err error) {
+	r.keep(instance, shard, refusal{step: step, err: err})
+}
+
+func (r *refusals) keep(instance, shard string, what refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.last == nil {
-		r.last = map[string]refusal{}
+		r.last = map[string]map[string]refusal{}
 	}
-	r.last[instance] = refusal{step: step, holds: holds, until: time.Now().Add(holds[0].After)}
+	if r.last[instance] == nil {
+		r.last[instance] = map[string]refusal{}
+	}
+	r.last[instance][shard] = what
 }
 
-func (r *refusals) clear(instance string) {
+// done drops what is known of a shard's last step.
+func (r *refusals) done(instance, shard string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.last[instance], shard)
+}
+
+func (r *refusals) forget(instance string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.last, instance)
 }
 
 // waits says whether the same step was refused a moment ago.
-func (r *refusals) waits(instance string, step model.Step) bool {
+func (r *refusals) waits(instance, shard string, step model.Step) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	last, ok := r.last[instance]
-	return ok && last.step.Same(step) && time.Now().Before(last.until)
+	last, ok := r.last[instance][shard]
+	return ok && last.step.Same(step) && r.clock.now().Before(last.until)
 }
 
 // show is the plan as people should see it: a step that was refused appears as
-// the hold that it met.
-func (r *refusals) show(instance string, plan model.Plan) model.Plan {
+// the hold that it met. The error is that of a step that failed and is due again.
+func (r *refusals) show(instance string, plan model.Plan) (model.Plan, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	last, ok := r.last[instance]
-	if !ok {
-		return plan
-	}
 	shown := model.Plan{Steps: maps.Clone(plan.Steps), Holds: plan.Holds}
-	for shard, step := range plan.Steps {
-		if last.step.Same(step) {
-			delete(shown.Steps, shard)
-			shown.Holds = append(shown.Holds[:len(shown.Holds):len(shown.Holds)], last.holds...)
+	var failed error
+	for shard, last := range r.last[instance] {
+		step := plan.Steps[shard]
+		if step == nil || !last.step.Same(step) {
+			continue
 		}
+		if last.err != nil {
+			failed = last.err
+			continue
+		}
+		delete(shown.Steps, shard)
+		shown.Holds = append(shown.Holds[:len(shown.Holds):len(shown.Holds)], last.holds...)
 	}
-	return shown
+	return shown, failed
 }

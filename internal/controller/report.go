@@ -16,7 +16,6 @@ import (
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/internal/act"
 	"github.com/valkeeper/valkeeper/internal/handover"
-	"github.com/valkeeper/valkeeper/internal/status"
 )
 
 // wordsEvery is how often a status is rewritten when only its figures and
@@ -26,14 +25,15 @@ const wordsEvery = 15 * time.Second
 
 // reports remembers when each instance's status was last written.
 type reports struct {
-	mu   sync.Mutex
-	last map[string]time.Time
+	clock clock
+	mu    sync.Mutex
+	last  map[string]time.Time
 }
 
 func (r *reports) due(instance string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return time.Since(r.last[instance]) >= wordsEvery
+	return r.clock.since(r.last[instance]) >= wordsEvery
 }
 
 func (r *reports) wrote(instance string) {
@@ -42,7 +42,7 @@ func (r *reports) wrote(instance string) {
 	if r.last == nil {
 		r.last = map[string]time.Time{}
 	}
-	r.last[instance] = time.Now()
+	r.last[instance] = r.clock.now()
 }
 
 func (r *reports) forget(instance string) {
@@ -101,20 +101,15 @@ func withoutWords(s v1alpha1.ValkeyStatus) v1alpha1.ValkeyStatus {
 	return s
 }
 
-// reportFailure shows an error of the loop itself.
-func (r *Reconciler) reportFailure(ctx context.Context, v *v1alpha1.Valkey, cause error) {
-	derived := status.Derive(status.Input{Generation: v.Generation, Err: cause, Previous: v.Status})
-	if err := r.report(ctx, v, derived); err != nil {
-		log.FromContext(ctx).Error(err, "the failure could not be shown", "failure", cause.Error())
-	}
-}
-
 // recordHandover keeps how a handover went: for people, and for the backoff
 // after one that failed.
 func (r *Reconciler) recordHandover(ctx context.Context, v *v1alpha1.Valkey, h act.Handover, err error) {
 	logger := log.FromContext(ctx).WithValues("from", h.From, "to", h.To, "outcome", h.Result.Outcome,
 		"switch", h.Result.Switch.String(), "traffic", h.Result.Traffic.String(), "proof", h.Result.Proof.String(),
 		"lagBytes", h.Result.Lag, "clientsSentAway", h.Drained.Killed, "clientsLeft", len(h.Drained.Left))
+	if h.Result.TrafficErr != nil {
+		logger.Error(h.Result.TrafficErr, "the primary Service could not be moved at once; the next look publishes it")
+	}
 	before := v.DeepCopy()
 	now := metav1.NowMicro()
 	if err == nil {

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
@@ -46,8 +47,10 @@ func (o Observer) Fresh(reader client.Reader) Observer {
 }
 
 // Look observes one instance. An error means that Kubernetes could not be read;
-// a server that cannot be read is part of the Snapshot.
-func (o Observer) Look(ctx context.Context, v *v1alpha1.Valkey, creds servers.Credentials) (model.Snapshot, error) {
+// a server that cannot be read is part of the Snapshot. applied is the newest
+// generation of the StatefulSet that the operator knows to exist: a cache that
+// has not heard of it yet does not know the newest revision.
+func (o Observer) Look(ctx context.Context, v *v1alpha1.Valkey, creds servers.Credentials, applied int64) (model.Snapshot, error) {
 	sts, err := o.statefulSet(ctx, v)
 	if err != nil {
 		return model.Snapshot{}, err
@@ -62,7 +65,7 @@ func (o Observer) Look(ctx context.Context, v *v1alpha1.Valkey, creds servers.Cr
 	}
 	shard := model.Shard{
 		Name:     v.Name,
-		Revision: revision(sts),
+		Revision: revision(sts, applied),
 		Size:     size(sts),
 		Memory:   model.Memory{Formed: v.Status.Formed, Primary: v.Status.LastPrimary, History: v.Status.History},
 		Traffic:  traffic,
@@ -104,13 +107,16 @@ func (o Observer) statefulSet(ctx context.Context, v *v1alpha1.Valkey) (*appsv1.
 	if err != nil {
 		return nil, fmt.Errorf("read StatefulSet %s: %w", instance(v), err)
 	}
+	if !metav1.IsControlledBy(sts, v) {
+		return nil, nil // somebody else's: the controller says so
+	}
 	return sts, nil
 }
 
 // revision is that of a fresh pod, empty until the StatefulSet controller has
-// seen the newest template.
-func revision(sts *appsv1.StatefulSet) string {
-	if sts == nil || sts.Status.ObservedGeneration < sts.Generation {
+// seen the newest template, and the cache what that controller has seen.
+func revision(sts *appsv1.StatefulSet, applied int64) string {
+	if sts == nil || sts.Generation < applied || sts.Status.ObservedGeneration < sts.Generation {
 		return ""
 	}
 	return sts.Status.UpdateRevision
@@ -158,6 +164,9 @@ func (o Observer) endpoints(ctx context.Context, v *v1alpha1.Valkey, name string
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read EndpointSlice %s/%s: %w", v.Namespace, name, err)
+	}
+	if !metav1.IsControlledBy(slice, v) {
+		return nil, nil // somebody else's: the controller says so
 	}
 	var out []string
 	for _, e := range slice.Endpoints {
