@@ -27,9 +27,25 @@ const (
 	HandoverFailed   = "HandoverFailed"
 )
 
-// conditions are the four, in the order in which people read them.
-func conditions(in Input) []metav1.Condition {
-	return []metav1.Condition{ready(in), progressing(in), rolledOut(in), degraded(in)}
+// conditions are the four, in the order in which people read them, of an
+// instance whose servers were looked at.
+func conditions(in Input, failure *v1alpha1.HandoverFailure) []metav1.Condition {
+	shard := in.Snapshot.Shards[0]
+	return []metav1.Condition{ready(in, shard), progressing(in, shard), rolledOut(in, shard), degraded(in, shard, failure)}
+}
+
+// unseenConditions are those of an instance of which nothing is known.
+func unseenConditions(in Input) []metav1.Condition {
+	const unseen = "nothing has been observed yet"
+	out := []metav1.Condition{
+		condition(v1alpha1.ConditionReady, false, NodesMissing, unseen),
+		condition(v1alpha1.ConditionProgressing, false, Idle, unseen),
+		condition(v1alpha1.ConditionRolledOut, false, string(model.RevisionUnknown), unseen),
+	}
+	if in.Err != nil {
+		out = append(out, reconcileFailed(in.Err))
+	}
+	return out
 }
 
 func condition(kind string, is bool, reason, message string) metav1.Condition {
@@ -41,11 +57,7 @@ func condition(kind string, is bool, reason, message string) metav1.Condition {
 }
 
 // ready: the instance serves writes and every wished node is in service.
-func ready(in Input) metav1.Condition {
-	shard, ok := onlyShard(in)
-	if !ok {
-		return condition(v1alpha1.ConditionReady, false, NodesMissing, "nothing has been observed yet")
-	}
+func ready(in Input, shard model.Shard) metav1.Condition {
 	primary, ok := shard.Primary()
 	switch {
 	case !ok:
@@ -73,11 +85,7 @@ func ready(in Input) metav1.Condition {
 }
 
 // progressing: a step is due, or something that is named is waited for.
-func progressing(in Input) metav1.Condition {
-	shard, ok := onlyShard(in)
-	if !ok {
-		return condition(v1alpha1.ConditionProgressing, false, Idle, "nothing has been observed yet")
-	}
+func progressing(in Input, shard model.Shard) metav1.Condition {
 	if step := in.Plan.Steps[shard.Name]; step != nil {
 		return condition(v1alpha1.ConditionProgressing, true, Working, step.String()+because(in.Plan))
 	}
@@ -88,9 +96,11 @@ func progressing(in Input) metav1.Condition {
 }
 
 // rolledOut: every node runs the newest revision and is in service with it.
-func rolledOut(in Input) metav1.Condition {
-	shard, ok := onlyShard(in)
-	if !ok || shard.Revision == "" {
+func rolledOut(in Input, shard model.Shard) metav1.Condition {
+	if in.Err != nil { // the newest wish may not have got as far as a revision
+		return condition(v1alpha1.ConditionRolledOut, false, ReconcileFailed, in.Err.Error())
+	}
+	if shard.Revision == "" {
 		return condition(v1alpha1.ConditionRolledOut, false, string(model.RevisionUnknown),
 			"the StatefulSet controller has not seen the newest template yet")
 	}
@@ -112,9 +122,9 @@ func rolledOut(in Input) metav1.Condition {
 }
 
 // degraded: something is wrong that needs time or help.
-func degraded(in Input) metav1.Condition {
+func degraded(in Input, shard model.Shard, failure *v1alpha1.HandoverFailure) metav1.Condition {
 	if in.Err != nil {
-		return condition(v1alpha1.ConditionDegraded, true, ReconcileFailed, in.Err.Error())
+		return reconcileFailed(in.Err)
 	}
 	for _, h := range in.Plan.Holds {
 		switch h.Reason {
@@ -122,25 +132,23 @@ func degraded(in Input) metav1.Condition {
 			return condition(v1alpha1.ConditionDegraded, true, string(h.Reason), h.String())
 		}
 	}
-	if shard, ok := onlyShard(in); ok {
-		for _, n := range shard.Nodes {
-			if n.Down() && n.Trouble != "" {
-				return condition(v1alpha1.ConditionDegraded, true, NodeTrouble, n.Name+": "+n.Trouble)
-			}
+	for _, n := range shard.Nodes {
+		switch {
+		case n.Down() && n.Trouble != "":
+			return condition(v1alpha1.ConditionDegraded, true, NodeTrouble, n.Name+": "+n.Trouble)
+		case n.Phase == model.PodRunning && n.Admitted && !n.Server.Answered:
+			return condition(v1alpha1.ConditionDegraded, true, NodeTrouble, n.Name+": its server does not answer")
 		}
 	}
-	if f := in.Previous.HandoverFailure; f != nil {
+	if failure != nil {
 		return condition(v1alpha1.ConditionDegraded, true, HandoverFailed,
-			fmt.Sprintf("%d handovers in a row failed, the last one with: %s", f.Count, f.Message))
+			fmt.Sprintf("%d handovers in a row failed, the last one with: %s", failure.Count, failure.Message))
 	}
 	return condition(v1alpha1.ConditionDegraded, false, AsWished, "nothing is wrong")
 }
 
-func onlyShard(in Input) (model.Shard, bool) {
-	if len(in.Snapshot.Shards) == 0 {
-		return model.Shard{}, false
-	}
-	return in.Snapshot.Shards[0], true
+func reconcileFailed(err error) metav1.Condition {
+	return condition(v1alpha1.ConditionDegraded, true, ReconcileFailed, err.Error())
 }
 
 // because adds the holds to a sentence.

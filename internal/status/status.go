@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/internal/model"
@@ -27,6 +28,9 @@ type Input struct {
 // Derive gives the status. Transition times of conditions are not set: whoever
 // writes the status merges them.
 func Derive(in Input) v1alpha1.ValkeyStatus {
+	if len(in.Snapshot.Shards) == 0 {
+		return unseen(in)
+	}
 	out := v1alpha1.ValkeyStatus{
 		ObservedGeneration: in.Generation,
 		Formed:             in.Previous.Formed,
@@ -36,22 +40,40 @@ func Derive(in Input) v1alpha1.ValkeyStatus {
 		HandoverFailure:    in.Previous.HandoverFailure,
 		Conditions:         slices.Clone(in.Previous.Conditions),
 	}
-	if len(in.Snapshot.Shards) == 0 {
-		out.Nodes, out.Ready, out.Rollout = in.Previous.Nodes, in.Previous.Ready, in.Previous.Rollout
-		out.Primary, out.UpdateRevision = in.Previous.Primary, in.Previous.UpdateRevision
-	} else {
-		shard := in.Snapshot.Shards[0]
-		remember(&out, shard)
-		out.UpdateRevision = shard.Revision
-		out.Nodes = nodes(shard, in.Snapshot.Policy)
-		out.Ready = fmt.Sprintf("%d/%d", serving(out.Nodes), in.Snapshot.Policy.Nodes)
-		out.Rollout = rolloutLine(in, shard)
+	shard := in.Snapshot.Shards[0]
+	remember(&out, shard)
+	out.UpdateRevision = shard.Revision
+	out.Nodes = nodes(shard, in.Snapshot.Policy)
+	out.Ready = fmt.Sprintf("%d/%d", serving(out.Nodes), in.Snapshot.Policy.Nodes)
+	out.Rollout = rolloutLine(in, shard)
+	if atRest(in) {
+		out.HandoverFailure = nil // nobody waits for that handover any more
 	}
-	for _, c := range conditions(in) {
+	for _, c := range conditions(in, out.HandoverFailure) {
 		c.ObservedGeneration = in.Generation
 		set(&out.Conditions, c)
 	}
 	return out
+}
+
+// unseen is the status when nothing could be seen: what was seen last stays, of
+// the generation that it speaks of, and the cause is shown.
+func unseen(in Input) v1alpha1.ValkeyStatus {
+	out := *in.Previous.DeepCopy()
+	for _, c := range unseenConditions(in) {
+		known := slices.ContainsFunc(out.Conditions, func(old metav1.Condition) bool { return old.Type == c.Type })
+		if known && c.Type != v1alpha1.ConditionDegraded {
+			continue
+		}
+		c.ObservedGeneration = in.Generation
+		set(&out.Conditions, c)
+	}
+	return out
+}
+
+// atRest says that nothing is due and nothing is waited for.
+func atRest(in Input) bool {
+	return in.Err == nil && len(in.Plan.Steps) == 0 && len(in.Plan.Holds) == 0
 }
 
 // remember keeps what cannot be seen once every server is down.
@@ -70,6 +92,10 @@ func remember(out *v1alpha1.ValkeyStatus, shard model.Shard) {
 	out.History = out.History[:min(len(out.History), v1alpha1.HistoryLimit)]
 }
 
+// lagUnit, bytes, is what lags are rounded down to: a primary pings its replicas
+// every ten seconds and hears of it up to a second later, which is no news.
+const lagUnit = 1 << 10
+
 // nodes shows every node and what keeps it out of service.
 func nodes(shard model.Shard, policy model.Policy) []v1alpha1.NodeStatus {
 	primary, hasPrimary := shard.Primary()
@@ -85,7 +111,7 @@ func nodes(shard model.Shard, policy model.Policy) []v1alpha1.NodeStatus {
 		case hasPrimary:
 			s.Synced = model.Synced(primary, n, policy.MaxLag)
 			if lag, listed := model.Lag(primary, n); listed {
-				s.LagBytes = &lag
+				s.LagBytes = ptr.To(lag / lagUnit * lagUnit)
 			}
 		}
 		s.Message = message(n, s.Synced, hasPrimary, primary)
