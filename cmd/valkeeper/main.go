@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -32,6 +33,15 @@ import (
 
 // version is set by the linker.
 var version = "dev"
+
+const (
+	// defaultWorkers: a worker mostly waits, 1.5 s for each look at a silent server.
+	// When a host is lost, all instances that have a server there need one.
+	defaultWorkers = 32
+	// stopTimeout is how long a handover that is under way has when the operator is
+	// told to stop: less than the Deployment's terminationGracePeriodSeconds.
+	stopTimeout = 20 * time.Second
+)
 
 type options struct {
 	metricsAddr, healthAddr string
@@ -59,7 +69,7 @@ func flags() (options, zap.Options) {
 	flag.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the lease; the operator's own when empty")
 	flag.StringVar(&o.watchNamespaces, "watch-namespaces", "", "namespaces to look after, separated by commas; all when empty")
 	flag.StringVar(&o.imageRepository, "image-repository", "docker.io/valkey/valkey", "where spec.version finds its image")
-	flag.IntVar(&o.workers, "workers", 8, "how many instances are looked after at the same time")
+	flag.IntVar(&o.workers, "workers", defaultWorkers, "how many instances are looked after at the same time")
 	flag.Float64Var(&o.qps, "kube-api-qps", 100, "requests a second to the API server, on average")
 	flag.IntVar(&o.burst, "kube-api-burst", 200, "requests to the API server at once")
 	var z zap.Options
@@ -115,6 +125,7 @@ func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
 		LeaderElectionID:              "valkeeper.valkeeper.io",
 		LeaderElectionNamespace:       o.leaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
+		GracefulShutdownTimeout:       ptr.To(stopTimeout),
 		Cache:                         cacheOptions(o.watchNamespaces),
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 	})
@@ -145,7 +156,9 @@ func cacheOptions(namespaces string) cache.Options {
 	if namespaces != "" {
 		opts.DefaultNamespaces = map[string]cache.Config{}
 		for ns := range strings.SplitSeq(namespaces, ",") {
-			opts.DefaultNamespaces[strings.TrimSpace(ns)] = cache.Config{}
+			if ns = strings.TrimSpace(ns); ns != "" { // which would mean all of them
+				opts.DefaultNamespaces[ns] = cache.Config{}
+			}
 		}
 	}
 	return opts
