@@ -21,107 +21,97 @@ import (
 )
 
 // Diagnose writes what there is to know of a namespace into a folder, and
-// returns the short of it: the instances, the events, and what the operator
-// said of this namespace.
+// returns the short of it: the instances, the newest events, and what the
+// operator said last of this namespace.
 func (c *Cluster) Diagnose(ctx context.Context, namespace, folder string, since time.Time) (string, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", err
 	}
 	d := diagnosis{cluster: c, namespace: namespace, folder: folder}
-	d.section("instances", func() (string, error) { return d.instances(ctx) })
-	d.section("pods", func() (string, error) { return d.pods(ctx) })
-	d.section("events", func() (string, error) { return d.events(ctx) })
-	d.section("operator", func() (string, error) {
-		log, err := c.OperatorLog(ctx, since)
-		return log, err
-	})
-	return d.short(), errors.Join(d.errs...)
+	short := []string{d.instances(ctx)}
+	short = append(short, "pods:", d.pods(ctx))
+	short = append(short, "newest events:", tail(d.events(ctx), 30))
+	short = append(short, "the operator's last words:", tail(d.operator(ctx, since), 8))
+	return strings.Join(append(short, "all of it is in "+folder), "\n"), errors.Join(d.errs...)
 }
 
 type diagnosis struct {
 	cluster           *Cluster
 	namespace, folder string
-	texts             []string
 	errs              []error
 }
 
-func (d *diagnosis) section(name string, tell func() (string, error)) {
-	text, err := tell()
-	if err != nil {
-		d.errs = append(d.errs, fmt.Errorf("%s: %w", name, err))
-	}
-	d.errs = append(d.errs, os.WriteFile(filepath.Join(d.folder, name+".txt"), []byte(text), 0o644))
-	if name == "operator" {
-		text = tail(linesWith(text, d.namespace), 60)
-	}
-	d.texts = append(d.texts, fmt.Sprintf("---- %s\n%s", name, text))
+// keep writes a file for who looks closer.
+func (d *diagnosis) keep(name, text string, err error) {
+	d.errs = append(d.errs, err, os.WriteFile(filepath.Join(d.folder, name), []byte(text), 0o644))
 }
 
-func (d *diagnosis) short() string {
-	return strings.Join(d.texts, "\n") + "\n(all of it is in " + d.folder + ")"
-}
-
-func (d *diagnosis) instances(ctx context.Context) (string, error) {
+func (d *diagnosis) instances(ctx context.Context) string {
 	var list v1alpha1.ValkeyList
-	if err := d.cluster.List(ctx, &list, client.InNamespace(d.namespace)); err != nil {
-		return "", err
-	}
-	var out strings.Builder
+	err := d.cluster.List(ctx, &list, client.InNamespace(d.namespace))
+	var short, long strings.Builder
 	for _, v := range list.Items {
 		v.ManagedFields = nil
-		raw, err := yaml.Marshal(v)
-		if err != nil {
-			return "", err
-		}
-		out.Write(raw)
+		raw, yamlErr := yaml.Marshal(v)
+		err = errors.Join(err, yamlErr)
+		long.Write(raw)
+		long.WriteString("---\n")
+		fmt.Fprintf(&short, "%s: %s\n", v.Name, Summary(&v))
 	}
-	return out.String(), nil
+	d.keep("instances.yaml", long.String(), err)
+	return short.String()
 }
 
-func (d *diagnosis) pods(ctx context.Context) (string, error) {
+func (d *diagnosis) pods(ctx context.Context) string {
 	var list corev1.PodList
-	if err := d.cluster.List(ctx, &list, client.InNamespace(d.namespace)); err != nil {
-		return "", err
-	}
-	var out strings.Builder
+	err := d.cluster.List(ctx, &list, client.InNamespace(d.namespace))
+	var short, long strings.Builder
 	for _, p := range list.Items {
-		fmt.Fprintf(&out, "%s on %s, %s, ip %s, labels %v\n", p.Name, p.Spec.NodeName, p.Status.Phase, p.Status.PodIP, p.Labels)
+		p.ManagedFields = nil
+		raw, yamlErr := yaml.Marshal(p)
+		err = errors.Join(err, yamlErr)
+		long.Write(raw)
+		long.WriteString("---\n")
+		fmt.Fprintf(&short, "%s on %s, %s:", p.Name, p.Spec.NodeName, p.Status.Phase)
 		for _, c := range p.Status.Conditions {
-			fmt.Fprintf(&out, "  %s=%s %s %s\n", c.Type, c.Status, c.Reason, c.Message)
+			if c.Status != corev1.ConditionTrue {
+				fmt.Fprintf(&short, " %s=%s %s %s;", c.Type, c.Status, c.Reason, c.Message)
+			}
 		}
-		for _, s := range p.Status.ContainerStatuses {
-			fmt.Fprintf(&out, "  %s: ready %t, %d restarts, %+v\n", s.Name, s.Ready, s.RestartCount, s.State)
-		}
-		raw, err := d.cluster.Kube.CoreV1().Pods(p.Namespace).GetLogs(p.Name, &corev1.PodLogOptions{TailLines: ptr.To[int64](200)}).DoRaw(ctx)
-		if err == nil {
-			_ = os.WriteFile(filepath.Join(d.folder, "log-"+p.Name+".txt"), raw, 0o644)
+		short.WriteString("\n")
+		log, logErr := d.cluster.Kube.CoreV1().Pods(p.Namespace).GetLogs(p.Name, &corev1.PodLogOptions{TailLines: ptr.To[int64](500)}).DoRaw(ctx)
+		if logErr == nil { // a pod that never started has none
+			d.keep(p.Name+".log", string(log), nil)
 		}
 	}
-	return out.String(), nil
+	d.keep("pods.yaml", long.String(), err)
+	return short.String()
 }
 
-func (d *diagnosis) events(ctx context.Context) (string, error) {
+func (d *diagnosis) events(ctx context.Context) string {
+	var out strings.Builder
 	list, err := d.cluster.Kube.EventsV1().Events(d.namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return "", err
-	}
-	events := list.Items
-	slices.SortFunc(events, func(a, b eventOf) int { return cmp.Compare(eventTime(a).UnixMicro(), eventTime(b).UnixMicro()) })
-	var out strings.Builder
-	for _, e := range events {
-		fmt.Fprintf(&out, "%s %-7s %-18s %s/%s: %s\n", eventTime(e).Format("15:04:05"), e.Type, e.Reason, e.Regarding.Kind, e.Regarding.Name, e.Note)
-	}
-	return out.String(), nil
-}
-
-func linesWith(text, word string) string {
-	var out strings.Builder
-	for line := range strings.Lines(text) {
-		if strings.Contains(line, word) {
-			out.WriteString(line)
+	if err == nil {
+		slices.SortFunc(list.Items, func(a, b eventOf) int { return cmp.Compare(eventTime(a).UnixMicro(), eventTime(b).UnixMicro()) })
+		for _, e := range list.Items {
+			fmt.Fprintf(&out, "%s %-7s %-18s %s/%s: %.300s\n", eventTime(e).Format("15:04:05"), e.Type, e.Reason, e.Regarding.Kind, e.Regarding.Name, e.Note)
 		}
 	}
+	d.keep("events.txt", out.String(), err)
 	return out.String()
+}
+
+// operator is what the operator said of this namespace.
+func (d *diagnosis) operator(ctx context.Context, since time.Time) string {
+	log, err := d.cluster.OperatorLog(ctx, since)
+	d.keep("operator.log", log, err)
+	var ours strings.Builder
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, d.namespace) {
+			ours.WriteString(line)
+		}
+	}
+	return ours.String()
 }
 
 func tail(text string, n int) string {

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+	"github.com/valkeeper/valkeeper/test/bed"
+	"github.com/valkeeper/valkeeper/test/ledger/report"
+)
+
+const (
+	toCome = 5 * time.Minute
+	toRoll = 10 * time.Minute
+	// around is how many writes are seen before and after the rollout.
+	around = 10_000
+)
+
+// show is one demonstration.
+type show struct {
+	topology v1alpha1.Topology
+	from, to string
+	data     int
+	say      func(string, ...any)
+}
+
+func (s show) run(ctx context.Context) error {
+	settings := bed.FromEnvironment()
+	if settings.Operator == "" || settings.Ledger == "" {
+		return errors.New("it is not known which images to use: run it with `make demo`")
+	}
+	cluster, err := bed.Connect(ctx, settings, s.say)
+	if err != nil {
+		return err
+	}
+	s.say("installing the operator %s", settings.Operator)
+	if err := cluster.InstallOperator(ctx); err != nil {
+		return err
+	}
+	began := time.Now()
+	namespace, err := cluster.MakeNamespace(ctx, "demo")
+	if err != nil {
+		return err
+	}
+	var runs report.Report
+	for _, strategy := range []v1alpha1.RolloutStrategy{v1alpha1.StrategyRollingUpdate, v1alpha1.StrategyHandover} {
+		one, err := s.change(ctx, cluster, namespace, strategy)
+		if err != nil {
+			s.explain(cluster, namespace, began)
+			return fmt.Errorf("%s: %w", strategy, err)
+		}
+		runs = report.Merge(runs, report.Report{Topology: string(s.topology), Runs: []report.Run{one}})
+	}
+	out := folder(settings, s.topology)
+	if err := runs.WriteTo(out); err != nil {
+		return err
+	}
+	fmt.Printf("\n%s\nreport: %s/report.html\n", table(runs.Runs), out)
+	s.say("removing the two instances")
+	return errors.Join(verdict(runs.Runs), cluster.DropNamespace(ctx, namespace))
+}
+
+// change makes an instance, changes its image under writes, and reads it back.
+func (s show) change(ctx context.Context, cluster *bed.Cluster, namespace string, strategy v1alpha1.RolloutStrategy) (report.Run, error) {
+	name := strings.ToLower(string(strategy))
+	s.say("%s: making a primary and two replicas of Valkey %s, with %d MB of data", strategy, s.from, s.data>>20)
+	i, err := cluster.Make(ctx, namespace, name, bed.Version(s.from), bed.Strategy(strategy))
+	if err != nil {
+		return report.Run{}, err
+	}
+	if err := i.AwaitReady(ctx, toCome); err != nil {
+		return report.Run{}, err
+	}
+	if err := i.Fill(ctx, s.data); err != nil {
+		return report.Run{}, err
+	}
+	ledger, err := i.Write(ctx, bed.Measured)
+	if err != nil {
+		return report.Run{}, err
+	}
+	if err := ledger.AwaitWrites(ctx, around); err != nil {
+		return report.Run{}, err
+	}
+	s.say("%s: changing the image to Valkey %s, under about %d writes a second", strategy, s.to, bed.Measured.Rate)
+	if err := s.roll(ctx, i, ledger); err != nil {
+		return report.Run{}, err
+	}
+	if err := ledger.AwaitWrites(ctx, around); err != nil {
+		return report.Run{}, err
+	}
+	s.say("%s: reading every acknowledged write back", strategy)
+	run, err := ledger.Stop(ctx)
+	if err != nil {
+		return run, err
+	}
+	s.say("%s: %s", strategy, run.Sentence())
+	// What is over shall not take the machine from what is measured next.
+	return run, i.AwaitGone(ctx, toCome)
+}
+
+// roll changes the image and tells how the rollout goes, until it is complete.
+func (s show) roll(ctx context.Context, i *bed.Instance, ledger *bed.Ledger) error {
+	if err := ledger.Mark(ctx, "image change"); err != nil {
+		return err
+	}
+	if err := i.Change(ctx, bed.Version(s.to)); err != nil {
+		return err
+	}
+	telling, stop := context.WithCancel(ctx)
+	defer stop()
+	go s.tell(telling, i)
+	return i.AwaitRolledOut(ctx, toRoll)
+}
+
+// tell says what `kubectl get` would show, whenever it changes.
+func (s show) tell(ctx context.Context, i *bed.Instance) {
+	last := ""
+	for ctx.Err() == nil {
+		if v, err := i.Get(ctx); err == nil {
+			now := fmt.Sprintf("ready %s, primary %s, rollout: %s", v.Status.Ready, v.Status.Primary, v.Status.Rollout)
+			if now != last && ctx.Err() == nil {
+				s.say("    %s", now)
+			}
+			last = now
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// explain prints what there is to know when it went wrong.
+func (s show) explain(cluster *bed.Cluster, namespace string, began time.Time) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	short, err := cluster.Diagnose(ctx, namespace, folder(cluster.Settings, s.topology)+"/diagnosis", began)
+	fmt.Println(short)
+	if err != nil {
+		s.say("not all could be found out: %v", err)
+	}
+	s.say("the namespace %s is kept, to look at", namespace)
+}

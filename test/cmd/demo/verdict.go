@@ -1,0 +1,90 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+	"github.com/valkeeper/valkeeper/test/ledger/report"
+)
+
+// control is by how much the reactive path must be slower, or the measurement
+// proves nothing.
+const control = 5
+
+// table is the runs side by side.
+func table(runs []report.Run) string {
+	var out strings.Builder
+	w := tabwriter.NewWriter(&out, 0, 0, 3, ' ', 0)
+	row := func(name string, cell func(report.Run) string) {
+		fmt.Fprint(w, name)
+		for _, run := range runs {
+			fmt.Fprint(w, "\t", cell(run))
+		}
+		fmt.Fprintln(w)
+	}
+	row("", func(r report.Run) string { return r.Strategy })
+	row("acknowledged writes", func(r report.Run) string { return fmt.Sprint(r.Acknowledged) })
+	row("lost", func(r report.Run) string { return fmt.Sprint(r.Lost) })
+	row("longest time without a write", func(r report.Run) string { return milliseconds(r.LongestGapMs) })
+	row("longest that one writer waited", func(r report.Run) string { return milliseconds(r.WorstClientGapMs) })
+	row("errors that clients saw", func(r report.Run) string { return fmt.Sprint(failures(r)) })
+	row("rollout", func(r report.Run) string { return seconds(r.RollSeconds) })
+	row("of which nobody can avoid", func(r report.Run) string { return seconds(r.UnavoidableSeconds) })
+	row("verdict", func(r report.Run) string { return r.Verdict })
+	_ = w.Flush() // into memory, which takes all
+	return out.String()
+}
+
+func milliseconds(ms float64) string { return fmt.Sprintf("%.0f ms", ms) }
+
+func seconds(s *float64) string {
+	if s == nil {
+		return "not seen"
+	}
+	return fmt.Sprintf("%.1f s", *s)
+}
+
+func failures(r report.Run) int {
+	sum := 0
+	for _, n := range r.Errors {
+		sum += n
+	}
+	return sum
+}
+
+// verdict is nil if the handover lost nothing, and the control shows that there
+// was something to lose. What the control itself loses is its own affair.
+func verdict(runs []report.Run) error {
+	var errs []error
+	gaps := map[string]float64{}
+	for _, run := range runs {
+		gaps[run.Strategy] = run.LongestGapMs
+		for _, roll := range run.Rolls {
+			if !roll.Complete {
+				errs = append(errs, fmt.Errorf("%s: the rollout was not seen to complete", run.Strategy))
+			}
+		}
+		if run.Strategy == string(v1alpha1.StrategyHandover) {
+			errs = append(errs, proven(run))
+		}
+	}
+	handover, reactive := gaps[string(v1alpha1.StrategyHandover)], gaps[string(v1alpha1.StrategyRollingUpdate)]
+	if reactive < control*handover {
+		errs = append(errs, fmt.Errorf("this proves nothing: the control was silent for %s, which is not %d times the handover's %s",
+			milliseconds(reactive), control, milliseconds(handover)))
+	}
+	return errors.Join(errs...)
+}
+
+func proven(run report.Run) error {
+	switch {
+	case run.Verdict != report.Proven:
+		return fmt.Errorf("%s: %s: %s %s", run.Strategy, run.Verdict, run.Sentence(), strings.Join(run.Problems, "; "))
+	case len(run.Handovers) != 1:
+		return fmt.Errorf("%s: the primary's role moved %d times, not once", run.Strategy, len(run.Handovers))
+	}
+	return nil
+}
