@@ -3,7 +3,9 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -13,8 +15,8 @@ import (
 )
 
 // Tidy deletes the instance's ConfigMaps that neither its template nor a pod
-// refers to. It is called at rest: while a rollout runs, the StatefulSet
-// controller may still make pods of an older revision.
+// refers to, once every pod is there and has the newest revision. Before that
+// the StatefulSet controller may still make pods of an older one.
 func (e *Ensurer) Tidy(ctx context.Context, v *v1alpha1.Valkey) error {
 	mine := []client.ListOption{client.InNamespace(v.Namespace), client.MatchingLabels(v.PodSelector())}
 	maps := &corev1.ConfigMapList{}
@@ -24,13 +26,21 @@ func (e *Ensurer) Tidy(ctx context.Context, v *v1alpha1.Valkey) error {
 	if len(maps.Items) < 2 {
 		return nil
 	}
-	needed, err := e.neededConfigMaps(ctx, v, mine)
+	sts, err := e.statefulSet(ctx, v)
 	if err != nil {
 		return err
 	}
+	pods := &corev1.PodList{}
+	if err := e.client.List(ctx, pods, mine...); err != nil {
+		return fmt.Errorf("list pods of %s/%s: %w", v.Namespace, v.Name, err)
+	}
+	if sts == nil || !e.allNewest(v, sts, pods.Items) {
+		return nil
+	}
+	needed := render.ConfigMapOf(sts.Spec.Template.Spec)
 	for i := range maps.Items {
 		m := &maps.Items[i]
-		if needed[m.Name] || !metav1.IsControlledBy(m, v) {
+		if m.Name == needed || usedBy(pods.Items, m.Name) || !metav1.IsControlledBy(m, v) {
 			continue
 		}
 		if err := e.client.Delete(ctx, m); client.IgnoreNotFound(err) != nil {
@@ -40,21 +50,20 @@ func (e *Ensurer) Tidy(ctx context.Context, v *v1alpha1.Valkey) error {
 	return nil
 }
 
-func (e *Ensurer) neededConfigMaps(ctx context.Context, v *v1alpha1.Valkey, mine []client.ListOption) (map[string]bool, error) {
-	sts, err := e.statefulSet(ctx, v)
-	if err != nil {
-		return nil, err
+// allNewest says that every wished pod runs the newest template, as far as the
+// cache has heard of it.
+func (e *Ensurer) allNewest(v *v1alpha1.Valkey, sts *appsv1.StatefulSet, pods []corev1.Pod) bool {
+	if sts.Generation < e.remembered(v).generation || sts.Status.ObservedGeneration < sts.Generation {
+		return false
 	}
-	pods := &corev1.PodList{}
-	if err := e.client.List(ctx, pods, mine...); err != nil {
-		return nil, fmt.Errorf("list pods of %s/%s: %w", v.Namespace, v.Name, err)
+	if sts.Spec.Replicas == nil || len(pods) != int(*sts.Spec.Replicas) {
+		return false
 	}
-	needed := map[string]bool{}
-	if sts != nil {
-		needed[render.ConfigMapOf(sts.Spec.Template.Spec)] = true
-	}
-	for i := range pods.Items {
-		needed[render.ConfigMapOf(pods.Items[i].Spec)] = true
-	}
-	return needed, nil
+	return !slices.ContainsFunc(pods, func(p corev1.Pod) bool {
+		return p.Labels[appsv1.ControllerRevisionHashLabelKey] != sts.Status.UpdateRevision
+	})
+}
+
+func usedBy(pods []corev1.Pod, configMap string) bool {
+	return slices.ContainsFunc(pods, func(p corev1.Pod) bool { return render.ConfigMapOf(p.Spec) == configMap })
 }
