@@ -136,8 +136,8 @@ func (w *World) Start() State {
 		}
 		s.n[i] = n
 	}
-	if spec.Nodes == 1 {
-		s.reads = 1
+	if spec.Nodes == 1 && w.Topology != model.Standalone {
+		s.reads = 1 // reads go on while no replica serves
 	}
 	s.canonical()
 	return s
