@@ -140,11 +140,12 @@ func allCopiesSeen(policy model.Policy, shard model.Shard) model.Decision {
 			return model.Do(model.Restart{Node: n.Ref, Revision: shard.Revision,
 				Why: "it does not run, its revision is superseded, and its data outlive the pod"})
 		}
-		detail := "it may hold the newest data and has not answered yet"
+		h := model.Hold{Shard: shard.Name, Reason: model.WaitingForCopies, Node: n.Name,
+			Detail: "it may hold the newest data and has not answered yet"}
 		if n.Trouble != "" {
-			detail += ": " + n.Trouble
+			h.Reason, h.Detail = model.NodeDown, n.Trouble+" (it may hold the newest data)"
 		}
-		holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.WaitingForCopies, Node: n.Name, Detail: detail})
+		holds = append(holds, h)
 	}
 	if len(holds) == 0 && !answered {
 		return hold(shard, model.PodStarting, "", "no server answers yet")
