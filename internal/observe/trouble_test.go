@@ -1,0 +1,56 @@
+package observe
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+)
+
+func crashed(log string) *corev1.Pod {
+	return &corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
+		Name:  v1alpha1.ContainerName,
+		State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off 10s"}},
+		LastTerminationState: corev1.ContainerState{
+			Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Message: log}},
+	}}}}
+}
+
+func TestTheTroubleOfAPodIsTheLastThingItsServerSaid(t *testing.T) {
+	log := "1:C 23 Nov 2026 21:06:41.600 * oO0OoO0OoO0Oo Valkey is starting\n" +
+		"1:M 23 Nov 2026 21:06:41.701 * Running mode=standalone, port=6379.\n" +
+		"1:M 23 Nov 2026 21:06:41.702 # Something is wrong\n" +
+		"1:M 23 Nov 2026 21:06:41.702 # Exiting.\n\n"
+	got := trouble(crashed(log))
+	want := "CrashLoopBackOff: its server ended with code 1: oO0OoO0OoO0Oo Valkey is starting | Running mode=standalone, port=6379. | Something is wrong | Exiting."
+	if got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestADumpOfANewerServerIsNamedAsSuch(t *testing.T) {
+	got := trouble(crashed("1:S 23 Nov 2026 21:06:41.702 # Can't handle RDB format version 80\n" +
+		"1:S 23 Nov 2026 21:06:41.702 # Fatal error loading the DB, check server logs. Exiting.\n"))
+	for _, want := range []string{"dump of a newer version", "change the version back", "RDB format version 80"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in %q", want, got)
+		}
+	}
+}
+
+func TestALongLogIsCutAtItsBeginning(t *testing.T) {
+	got := lastLines(strings.Repeat("é", 2*troubleLength) + "the cause")
+	if !strings.HasSuffix(got, "the cause") || len(got) > troubleLength+10 {
+		t.Errorf("%d bytes: %q", len(got), got)
+	}
+}
+
+func TestAPodThatRunsHasNoTrouble(t *testing.T) {
+	pod := crashed("")
+	pod.Status.ContainerStatuses[0].State = corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	if got := trouble(pod); got != "" {
+		t.Errorf("got %q", got)
+	}
+}
