@@ -28,8 +28,7 @@ func asDeclared(existing, desired client.Object) bool {
 		return ok && same(want.Data, have.Data)
 	case *policyv1.PodDisruptionBudget:
 		have, ok := existing.(*policyv1.PodDisruptionBudget)
-		// All of it is declared, also that no replica is needed.
-		return ok && equality.Semantic.DeepEqual(want.Spec, have.Spec)
+		return ok && same(want.Spec, have.Spec)
 	case *corev1.ConfigMap:
 		return true // immutable, and named by its content
 	}

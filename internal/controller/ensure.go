@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
@@ -191,29 +190,12 @@ func (e *Ensurer) ensureStatefulSet(ctx context.Context, existing, desired *apps
 		if asDeclared(existing, desired) {
 			return nil
 		}
-		if err := e.endRollingUpdate(ctx, existing, desired); err != nil {
-			return err
-		}
 		desired.ResourceVersion = existing.ResourceVersion
 	}
 	if err := apply.Object(ctx, e.client, desired); err != nil {
 		return err
 	}
 	known.generation = desired.Generation
-	return nil
-}
-
-// endRollingUpdate leaves the strategy RollingUpdate for OnDelete. The API
-// server has filled in updateStrategy.rollingUpdate, and what was not applied
-// does not go by applying something else: it refuses OnDelete beside it.
-func (e *Ensurer) endRollingUpdate(ctx context.Context, existing, desired *appsv1.StatefulSet) error {
-	if existing.Spec.UpdateStrategy.RollingUpdate == nil || desired.Spec.UpdateStrategy.Type != appsv1.OnDeleteStatefulSetStrategyType {
-		return nil
-	}
-	patch := []byte(`{"spec":{"updateStrategy":{"type":"OnDelete","rollingUpdate":null}}}`)
-	if err := e.client.Patch(ctx, existing, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(apply.FieldOwner)); err != nil {
-		return fmt.Errorf("leave the strategy RollingUpdate of StatefulSet %s/%s: %w", existing.Namespace, existing.Name, err)
-	}
 	return nil
 }
 
