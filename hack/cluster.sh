@@ -37,7 +37,7 @@ build() {
   local name=$1 module=$2 package=$3
   shift 3
   local binary=bin/images/$name/${name%-failpoints}
-  (cd "$module" && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' "$@" -o "$root/$binary" "$package")
+  (cd "$module" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' "$@" -o "$root/$binary" "$package")
   local image tag
   tag=dev-$(sha256sum "$binary" | cut -c1-12)
   case $cluster in

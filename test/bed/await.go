@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -28,9 +29,11 @@ func Await(ctx context.Context, limit time.Duration, look look) error {
 		switch {
 		case done && err == nil:
 			return nil
-		case ctx.Err() == nil && err != nil:
+		case ctx.Err() != nil, err != nil && strings.Contains(err.Error(), "context deadline"):
+			// That tells nothing of what is waited for.
+		case err != nil:
 			last = err.Error()
-		case ctx.Err() == nil:
+		default:
 			last = seen
 		}
 		select {

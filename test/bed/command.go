@@ -22,7 +22,7 @@ func (i *Instance) Command(ctx context.Context, pod string, command ...string) (
 		return "", err
 	}
 	var secret corev1.Secret
-	if err := i.Cluster.WithWatch.Get(ctx, client.ObjectKey{Namespace: i.Namespace, Name: v.AuthSecretName()}, &secret); err != nil {
+	if err := i.Cluster.Get(ctx, client.ObjectKey{Namespace: i.Namespace, Name: v.AuthSecretName()}, &secret); err != nil {
 		return "", err
 	}
 	cli := []string{"valkey-cli", "--no-auth-warning", "-a", string(secret.Data[v1alpha1.PasswordKey])}

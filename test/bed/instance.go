@@ -49,7 +49,7 @@ func (c *Cluster) Make(ctx context.Context, namespace, name string, wishes ...Wi
 // Get reads the resource.
 func (i *Instance) Get(ctx context.Context) (*v1alpha1.Valkey, error) {
 	v := &v1alpha1.Valkey{}
-	return v, i.Cluster.WithWatch.Get(ctx, client.ObjectKey{Namespace: i.Namespace, Name: i.Name}, v)
+	return v, i.Cluster.Get(ctx, client.ObjectKey{Namespace: i.Namespace, Name: i.Name}, v)
 }
 
 // Change changes the resource, again if somebody else did in between.

@@ -76,9 +76,11 @@ func TestAnInstanceCreatedWithABadImageComesUpOnceMended(t *testing.T) {
 	w := enter(t)
 	i, err := cluster.Make(w.ctx, w.namespace, "cache", bed.Image("registry.invalid/valkey:none"))
 	w.must(err)
-	words, err := i.AwaitHold(w.ctx, toHold, "NodeDown", "PodStarting")
+	words, err := i.AwaitHold(w.ctx, toHold, "NodeDown", "PodStarting", "WaitingForCopies")
 	w.must(err)
-	t.Logf("held: %s", words)
+	if !strings.Contains(words, "ImagePull") {
+		t.Errorf("the reason does not say what is wrong: %s", words)
+	}
 	w.must(i.Change(w.ctx, bed.Version("9.1")))
 	w.must(i.AwaitRolledOut(w.ctx, toRoll))
 	w.allFresh(i)
@@ -92,9 +94,10 @@ func TestADowngradeThatCannotLoadTheDataHaltsAndIsUndone(t *testing.T) {
 		name   string
 		wishes []bed.Wish
 		put    [][]string
+		says   string
 	}{
-		{name: "a dump of the newer server on the volume"},
-		{name: "data that only the newer server knows", wishes: []bed.Wish{bed.InMemory()}, put: [][]string{
+		{name: "a dump of the newer server on the volume", says: "RDB format version"},
+		{name: "data that only the newer server knows", says: "8.1", wishes: []bed.Wish{bed.InMemory()}, put: [][]string{
 			{"HSET", "session", "user", "ann"},
 			{"HEXPIRE", "session", "86400", "FIELDS", "1", "user"},
 		}},
@@ -107,7 +110,10 @@ func TestADowngradeThatCannotLoadTheDataHaltsAndIsUndone(t *testing.T) {
 				w.command(i, w.primary(i), command...)
 			}
 			ledger := w.write(i, bed.Light)
-			w.halts(i, bed.Version("8.1"), "NodeDown", "NotSynced")
+			words := w.halts(i, bed.Version("8.1"), "NodeDown", "NotSynced")
+			if !strings.Contains(words, data.says) {
+				t.Errorf("the reason does not say %q: %s", data.says, words)
+			}
 			w.must(i.Change(w.ctx, bed.Version("9.1")))
 			w.must(i.AwaitRolledOut(w.ctx, toRoll))
 			w.kept(ledger)

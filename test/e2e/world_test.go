@@ -106,14 +106,13 @@ func (w *world) proven(l *bed.Ledger) report.Run {
 
 // kept is proven for a run in which a pod was replaced before it ever served: its
 // rollout has no end that could be timed.
-func (w *world) kept(l *bed.Ledger) report.Run {
+func (w *world) kept(l *bed.Ledger) {
 	w.Helper()
 	run := w.read(l)
 	untimed := func(problem string) bool { return strings.Contains(problem, "was not complete when the run ended") }
 	if run.Verdict == report.Violated || run.Acknowledged == 0 || !every(run.Problems, untimed) {
 		w.Errorf("%s: %s\nproblems: %v\nread back: %+v", run.Verdict, run.Sentence(), run.Problems, run.ReadBack)
 	}
-	return run
 }
 
 func every(all []string, is func(string) bool) bool {
@@ -148,8 +147,8 @@ func (w *world) identities(i *bed.Instance) map[string]string {
 	return ids
 }
 
-// replaced fails unless that many pods are others than before, and names them.
-func (w *world) replaced(i *bed.Instance, before map[string]string, wanted int) []string {
+// replaced fails unless that many pods are others than before.
+func (w *world) replaced(i *bed.Instance, before map[string]string, wanted int) {
 	w.Helper()
 	var names []string
 	for name, id := range w.identities(i) {
@@ -161,7 +160,6 @@ func (w *world) replaced(i *bed.Instance, before map[string]string, wanted int) 
 	if len(names) != wanted {
 		w.Errorf("pods that were replaced: %v, wanted %d", names, wanted)
 	}
-	return names
 }
 
 // untouched fails if the primary moved, or its pod is another one.
