@@ -11,23 +11,32 @@ import (
 	"github.com/valkeeper/valkeeper/internal/model"
 )
 
+// proxyInterval is the time between two synchronisations of a kube-proxy that
+// has more to do: a second from the end of one to the start of the next
+// (minSyncPeriod), and what one takes.
+const proxyInterval = 1200 * time.Millisecond
+
 // Calm hears of every change of a Service or EndpointSlice that this operator
-// can see, and knows for how long there has been none.
+// can see, and knows how long ago kube-proxy last had to synchronise for one.
+// It follows the rule of kube-proxy's own runner (kubernetes v1.37
+// pkg/proxy/runner): the first change is carried out at once, those of the next
+// second together at its end.
 type Calm struct {
-	clock   clock
-	mu      sync.Mutex
-	last    time.Time
+	clock clock
+	mu    sync.Mutex
+	// synced is when the newest change is carried out; it may lie ahead.
+	synced  time.Time
 	waiting map[string]time.Time
 }
 
 // NewCalm begins as if something had changed just now.
-func NewCalm() *Calm { return &Calm{last: time.Now(), waiting: map[string]time.Time{}} }
+func NewCalm() *Calm { return &Calm{synced: time.Now(), waiting: map[string]time.Time{}} }
 
-// Quiet is the time since the last change.
+// Quiet is the time since kube-proxy last synchronised; 0 while it is still to.
 func (c *Calm) Quiet() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.clock.since(c.last)
+	return max(0, c.clock.since(c.synced))
 }
 
 // Waited is how long the instance has been held for want of a quiet second.
@@ -87,7 +96,13 @@ func (c *Calm) stir(obj any) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last = c.clock.now()
+	switch now := c.clock.now(); {
+	case now.Before(c.synced): // carried out together with what waits already
+	case now.Before(c.synced.Add(proxyInterval)):
+		c.synced = c.synced.Add(proxyInterval)
+	default:
+		c.synced = now
+	}
 }
 
 // stirIfChanged passes over resyncs, which change nothing.

@@ -88,9 +88,9 @@ type Traffic struct {
 	Primary string
 	// Replicas are the addresses behind the replicas' Service, sorted.
 	Replicas []string
-	// Quiet is the time since any Service or EndpointSlice last changed.
-	// kube-proxy moves Services at most once a second, so a role that moves
-	// just after another change reaches its clients late.
+	// Quiet is the time since kube-proxy last had to move any Service. It does so
+	// at most once a second, so a role that moves just after another change
+	// reaches its clients late.
 	Quiet time.Duration
 	// Waited is how long this shard has been waiting for a quiet second.
 	Waited time.Duration
