@@ -116,6 +116,11 @@ func TestTwoPrimaries(t *testing.T) {
 			split(s)
 			s.Traffic.Primary = "10.9.9.9:6379"
 		}, step: follow("v-1", "v-0"), hold: model.TwoPrimaries},
+		{name: "of two that were made one after the other, the one that has served stays", given: healthy(), change: func(s *model.Shard) {
+			split(s)
+			s.Traffic.Primary, s.Memory.History = "10.9.9.9:6379", nil
+			s.Nodes[0].Admitted = false
+		}, step: follow("v-0", "v-1"), hold: model.TwoPrimaries},
 		{name: "without any of that, a person has to say", given: healthy(), change: func(s *model.Shard) {
 			split(s)
 			s.Traffic.Primary, s.Memory.History = "10.9.9.9:6379", nil

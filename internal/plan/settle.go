@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/valkeeper/valkeeper/internal/model"
@@ -38,27 +39,40 @@ func settle(_ topology.Rules, _ model.Policy, shard model.Shard) model.Decision 
 
 // rightful is the primary that the Service points at; or else the one that the
 // node there has handed its role to, by its own word; or else the one that
-// carries the newest remembered history.
+// carries the newest remembered history; or else the only one that has ever
+// served.
 func rightful(shard model.Shard, primaries []model.Node) (model.Node, bool) {
-	for _, n := range primaries {
-		if n.Address == shard.Traffic.Primary && n.Phase == model.PodRunning {
-			return n, true
-		}
-	}
-	for _, old := range shard.Nodes {
-		if old.Address != shard.Traffic.Primary || old.Server.Role != model.RoleReplica {
-			continue
-		}
-		for _, n := range primaries {
-			if n.Address == old.Server.Follows && n.Phase == model.PodRunning {
-				return n, true
-			}
-		}
-	}
-	for _, n := range primaries {
-		if rankOf(shard, n.Server.ReplID, "") == newest && n.Phase == model.PodRunning {
+	for _, claim := range []func(model.Node) bool{
+		func(n model.Node) bool { return n.Address == shard.Traffic.Primary },
+		func(n model.Node) bool { return heirOfService(shard, n) },
+		func(n model.Node) bool { return rankOf(shard, n.Server.ReplID, "") == newest },
+		shard.Served,
+	} {
+		if n, ok := only(primaries, claim); ok {
 			return n, true
 		}
 	}
 	return model.Node{}, false
+}
+
+// heirOfService says that the node at the Service's address follows n.
+func heirOfService(shard model.Shard, n model.Node) bool {
+	return slices.ContainsFunc(shard.Nodes, func(old model.Node) bool {
+		return old.Address == shard.Traffic.Primary && old.Server.Role == model.RoleReplica && old.Server.Follows == n.Address
+	})
+}
+
+// only is the one node that has the claim, if it runs: one on its way out keeps
+// others from having it, and cannot be followed.
+func only(nodes []model.Node, claim func(model.Node) bool) (model.Node, bool) {
+	var having []model.Node
+	for _, n := range nodes {
+		if claim(n) {
+			having = append(having, n)
+		}
+	}
+	if len(having) != 1 || having[0].Phase != model.PodRunning {
+		return model.Node{}, false
+	}
+	return having[0], true
 }

@@ -16,7 +16,7 @@
 // # Why it is safe
 //
 // A Restart is planned only while every other node of the shard is up and
-// synced, or for the one node that is down already. A primary is never planned
+// synced, or for a node that is down already and will not come up by itself. A primary is never planned
 // for a Restart unless its topology has nobody to hand over to. A Handover is
 // planned only towards a node that is fresh and synced while no node is down.
 //

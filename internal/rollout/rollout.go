@@ -85,13 +85,22 @@ func whileDown(shard model.Shard, primary model.Node, maxLag int64) model.Decisi
 
 // leftBehind says that a replica of an older revision is out of service because
 // its link to a primary of the newest one does not stand, and nothing else is
-// wrong: an older server may not be able to follow a newer one, and its restart
-// is the way out. Its copy is the oldest of all.
+// wrong but that others may have been left behind as well: an older server may
+// not be able to follow a newer one, and its restart is the way out. Its copy is
+// older than the primary's.
 func leftBehind(shard model.Shard, primary, n model.Node, maxLag int64) bool {
+	for _, other := range shard.Nodes {
+		if other.Name != primary.Name && !model.Synced(primary, other, maxLag) && !cannotFollow(shard, primary, other) {
+			return false
+		}
+	}
+	return cannotFollow(shard, primary, n)
+}
+
+func cannotFollow(shard model.Shard, primary, n model.Node) bool {
 	srv := n.Server
 	return n.Phase == model.PodRunning && !n.InService && shard.Stale(n) && shard.Fresh(primary) &&
-		srv.Answered && srv.Role == model.RoleReplica && srv.Follows == primary.Address && !srv.LinkUp && !srv.Loading &&
-		!othersSynced(shard, primary, n, maxLag).Made()
+		srv.Answered && srv.Role == model.RoleReplica && srv.Follows == primary.Address && !srv.LinkUp && !srv.Loading
 }
 
 // downHold says what is the matter with a node that is down.
