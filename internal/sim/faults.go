@@ -42,7 +42,7 @@ func (r *run) nodeFaults(s *State, i int) {
 			n.broken = true
 		})
 	}
-	if f.Silence && !n.silent {
+	if f.Silence && !n.silent && !s.any(func(n *node) bool { return n.stray }) {
 		r.fault1(s, moveSilence, i, func(s *State, n *node) {
 			n.silent = true
 			s.owed &= r.world.lasting(s)
@@ -57,9 +57,10 @@ func (r *run) nodeFaults(s *State, i int) {
 	if f.Cut && !n.cut && n.link >= linkSyncing {
 		r.fault1(s, moveCut, i, func(_ *State, n *node) { n.cut, n.link = true, linkDown })
 	}
-	// A user who promotes a replica in the midst of a handover is beyond what is
-	// claimed (docs/adr/0004).
-	if midway := s.failingOver() || s.op.kind == stepHandover; f.User && n.link == linkUp && !midway {
+	// A user who promotes a replica in the midst of a handover, or while a server
+	// is silent, is beyond what is claimed (docs/adr/0004).
+	midway := s.failingOver() || s.op.kind == stepHandover || s.any(func(n *node) bool { return n.silent })
+	if f.User && n.link == linkUp && !midway {
 		r.fault1(s, moveUser, i, func(s *State, _ *node) {
 			s.becomePrimary(i)
 			s.n[i].stray = true
@@ -123,4 +124,13 @@ func (r *run) deleted(s *State, n *node) {
 	if len(s.primaries()) == 0 && s.heir(maxNodes) {
 		s.owed &= s.living()
 	}
+}
+
+func (s *State) any(is func(*node) bool) bool {
+	for i := range s.n {
+		if is(&s.n[i]) {
+			return true
+		}
+	}
+	return false
 }

@@ -75,6 +75,13 @@ func (r *run) checkPlan(s *State, p planned) {
 	}
 }
 
+// served: a silent server that was promoted and has never served is a primary to
+// nobody: another may be made, and law 12 may replace it.
+func (s *State) served(i int) bool {
+	n := &s.n[i]
+	return n.gate != gateNever || s.slice == uint8(i) || n.clients || !n.silent
+}
+
 // neverUp: a pod that has never been in service and in which nothing runs.
 func (s *State) neverUp(i int) bool {
 	n := &s.n[i]
@@ -85,7 +92,7 @@ func (s *State) neverUp(i int) bool {
 // checkPromote: laws 5, 9 and 10 when a server is made primary.
 func (r *run) checkPromote(s *State, i int) {
 	for _, p := range s.primaries() {
-		if p != i {
+		if p != i && s.served(p) {
 			r.violate(5, "%s is made primary while %s is", podNames[i], podNames[p])
 		}
 	}
@@ -160,10 +167,7 @@ func (r *run) checkTakeDown(s *State, i int, scaling bool) {
 	if r.world.alone(s) {
 		return
 	}
-	// A silent one that was promoted and never served is a primary to nobody: law
-	// 12 may replace it.
-	served := n.gate != gateNever || s.slice == uint8(i) || !n.silent
-	if n.proc == procUp && n.role == rolePrimary && served {
+	if n.proc == procUp && n.role == rolePrimary && s.served(i) {
 		r.violate(3, "%s is primary", name)
 	}
 	for j := range s.n {

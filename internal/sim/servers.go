@@ -76,9 +76,7 @@ func (r *run) primaryMoves(s *State, i int) {
 			s.written++
 			n.set |= w
 			n.clients = n.clients || s.slice == uint8(i)
-			// Whoever writes to a second primary that a user has made loses it
-			// to the user.
-			if !n.stray || len(s.primaries()) == 1 {
+			if s.counts(i) {
 				s.owed |= w
 			}
 		})
@@ -173,19 +171,33 @@ func (w *World) save(n *node, clean bool) {
 	}
 }
 
-// heir says whether a replica that is in service or linked, or a primary made by
-// a user, lives on after primary i.
+// heir says whether a replica that is in service (or is just being put there) or
+// linked, or a primary made by a user, lives on after primary i.
 func (s *State) heir(i int) bool {
 	for j := range s.n {
 		n := &s.n[j]
 		if j == i || n.proc != procUp || n.phase != running {
 			continue
 		}
-		if n.role == rolePrimary || (n.gate == gateIn && n.follows != nobody) || (n.follows == uint8(i) && n.link == linkUp) {
+		in := n.gate == gateIn || s.op.pub[j]&pubIn != 0
+		if n.role == rolePrimary || (in && n.follows != nobody) || (n.follows == uint8(i) && n.link == linkUp) {
 			return true
 		}
 	}
 	return false
+}
+
+// counts says whether what primary i acknowledges is owed. While a user has made
+// a second primary, only that of the first one is, and only if the Service leads
+// there: the rest is the user's to lose.
+func (s *State) counts(i int) bool {
+	all := s.primaries()
+	for _, p := range all {
+		if s.n[p].stray {
+			return len(all) == 1 || (s.slice == uint8(i) && !s.n[i].stray)
+		}
+	}
+	return true
 }
 
 // living is what the servers still hold whose pods nobody has ended.
