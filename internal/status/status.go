@@ -45,7 +45,7 @@ func Derive(in Input) v1alpha1.ValkeyStatus {
 	out.UpdateRevision = shard.Revision
 	out.Nodes = nodes(shard, in.Snapshot.Policy)
 	out.Ready = fmt.Sprintf("%d/%d", serving(out.Nodes), in.Snapshot.Policy.Nodes)
-	out.Rollout = rolloutLine(in, shard)
+	out.Rollout = rolloutLine(in, shard, serving(out.Nodes))
 	if atRest(in) {
 		out.HandoverFailure = nil // nobody waits for that handover any more
 	}
@@ -150,7 +150,8 @@ func serving(nodes []v1alpha1.NodeStatus) int {
 }
 
 // rolloutLine is the printed column: one glance at how far a change has come.
-func rolloutLine(in Input, shard model.Shard) string {
+// It says Complete when the condition RolledOut is true.
+func rolloutLine(in Input, shard model.Shard, inService int) string {
 	if in.Err != nil {
 		return "Failed: see condition Degraded"
 	}
@@ -161,7 +162,7 @@ func rolloutLine(in Input, shard model.Shard) string {
 		return fmt.Sprintf("Held: %s", h.Reason)
 	}
 	fresh := freshCount(shard)
-	if fresh == in.Snapshot.Policy.Nodes && len(shard.Nodes) == fresh {
+	if fresh == in.Snapshot.Policy.Nodes && len(shard.Nodes) == fresh && inService == fresh {
 		return "Complete"
 	}
 	return fmt.Sprintf("%d/%d fresh", fresh, in.Snapshot.Policy.Nodes)
