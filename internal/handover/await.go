@@ -65,7 +65,7 @@ func (h *run) hasten(ctx context.Context) error {
 		role, err := h.target.Role(ctx)
 		switch {
 		case err == nil && role.Role == valkey.RolePrimary:
-			return nil
+			return h.oldGaveUp(ctx)
 		case gone(err):
 			return fmt.Errorf("target is gone: %w", err)
 		case err == nil && role.Offset >= final && time.Since(last) > hastenEvery:
@@ -76,6 +76,18 @@ func (h *run) hasten(ctx context.Context) error {
 			return fmt.Errorf("target has not taken over: %w", context.Cause(ctx))
 		}
 	}
+}
+
+// oldGaveUp returns an error when the old primary says that it is primary still:
+// then it was somebody else who promoted the target, and traffic must not move
+// to a second primary. An old primary that does not answer any more proves
+// nothing against the target: a FAILOVER promotes it only after the demotion.
+func (h *run) oldGaveUp(ctx context.Context) error {
+	role, err := h.old.Role(ctx)
+	if err == nil && role.Role == valkey.RolePrimary {
+		return errors.New("the target was promoted by somebody else: the old primary has not given up its role")
+	}
+	return nil
 }
 
 // finalOffset is where the old primary's stream ends, now that writes are held

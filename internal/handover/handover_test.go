@@ -130,6 +130,13 @@ func TestHandoverEnds(t *testing.T) {
 			outcome: Unproven, sent: "old FAILOVER",
 		},
 		{
+			name: "unproven, when a user promotes the target while the old primary still holds writes back: no traffic moves to a second primary",
+			world: func(w *world) {
+				w.onFailover = func(w *world) { waitForSync(w); promoteTarget(w) }
+			},
+			outcome: Unproven, sent: "old FAILOVER, old PAUSE, old FAILOVER ABORT, old UNPAUSE",
+		},
+		{
 			name: "unproven, when the old primary is another process by now",
 			world: func(w *world) {
 				w.failoverErr = valkey.ErrClosed

@@ -104,13 +104,14 @@ func (r *resolver) step(ctx context.Context, p pair) Outcome {
 		}
 	case p.old.Role == valkey.RolePrimary && p.old.Failover == valkey.FailoverNone:
 		return r.oldIsPrimary(ctx, p, targetGone, targetPrimary)
+	case p.old.Role == valkey.RolePrimary && p.old.Failover == valkey.FailoverWaitingForSync:
+		// A target that is primary now was promoted by somebody else.
+		r.abort(ctx)
 	case targetPrimary:
 		r.promoted(ctx)
 		if r.missing(p) == nil {
 			return Done
 		}
-	case p.old.Failover == valkey.FailoverWaitingForSync:
-		r.abort(ctx)
 	case p.old.Failover == valkey.FailoverInProgress:
 		if r.demotedTooLong(p.old) || targetGone {
 			r.abort(ctx)
@@ -131,8 +132,8 @@ func (r *resolver) oldIsPrimary(ctx context.Context, p pair, targetGone, targetP
 		return Unproven // another process: nothing that was seen before counts
 	case p.old.ReplID == r.before.old.ReplID && !targetPrimary:
 		return Aborted // never demoted, the target was never asked
-	case targetPrimary && r.held.IsZero():
-		return Unproven // two primaries that take writes: for the repair to compare
+	case targetPrimary && (r.held.IsZero() || p.old.ReplID == r.before.old.ReplID):
+		return Unproven // two primaries, the old one never demoted: for the repair to compare
 	case targetPrimary:
 		// Our abort came too late. The old one has taken no write since.
 		if host, port, err := r.targetAddress(); err == nil {

@@ -108,8 +108,7 @@ func rolledOut(in Input, shard model.Shard) metav1.Condition {
 	all := nodes(shard, in.Snapshot.Policy)
 	if fresh == wished && len(all) == wished && serving(all) == wished {
 		if in.Snapshot.Topology == model.Standalone {
-			return condition(v1alpha1.ConditionRolledOut, true, CompleteByOutage,
-				"the node runs the newest revision; a Standalone node has nobody to hand over to, so each of its restarts is an outage")
+			return condition(v1alpha1.ConditionRolledOut, true, CompleteByOutage, outage(in.Snapshot.Policy))
 		}
 		return condition(v1alpha1.ConditionRolledOut, true, Complete, fmt.Sprintf("all %d nodes run revision %s", wished, shard.Revision))
 	}
@@ -119,6 +118,15 @@ func rolledOut(in Input, shard model.Shard) metav1.Condition {
 	}
 	return condition(v1alpha1.ConditionRolledOut, false, reason,
 		fmt.Sprintf("%d of %d nodes run revision %s, %d are in service", fresh, wished, shard.Revision, serving(all))+because(in.Plan))
+}
+
+// outage is what each restart of a Standalone node costs.
+func outage(policy model.Policy) string {
+	cost := "is an outage"
+	if !policy.Durable {
+		cost = "is an outage and loses its data, for it has no storage that outlives the pod"
+	}
+	return "the node runs the newest revision; a Standalone node has nobody to hand over to, so each of its restarts " + cost
 }
 
 // degraded: something is wrong that needs time or help.
