@@ -1,6 +1,7 @@
 package bed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,23 +18,21 @@ import (
 	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
 )
 
 const (
 	// firedFolder remembers which points have killed the operator.
-	firedFolder = "/failpoints"
-	// failpointCode is the exit code of an operator that died at a point.
-	failpointCode = 86
-
+	firedFolder      = "/failpoints"
 	failpointsVolume = "failpoints"
 )
 
 // Failpoints is an operator that dies once at each of some points.
 type Failpoints struct {
 	cluster *Cluster
+	claim   string
 	before  appsv1.DeploymentSpec
-	// fired are the points at which it has died.
-	fired []string
 }
 
 // ArmFailpoints puts the operator built with failpoints in place of the usual
@@ -53,7 +52,7 @@ func (c *Cluster) ArmFailpoints(ctx context.Context, points []string) (*Failpoin
 	if err := c.Create(ctx, claim); err != nil && !apierrors.IsAlreadyExists(err) {
 		return nil, err
 	}
-	f := &Failpoints{cluster: c}
+	f := &Failpoints{cluster: c, claim: name}
 	err := c.changeOperator(ctx, func(d *appsv1.Deployment) {
 		f.before = *d.Spec.DeepCopy()
 		armed(d, c.Settings.Failpoints, name, points)
@@ -110,70 +109,67 @@ func (f *Failpoints) Disarm(ctx context.Context) error {
 	if err := f.cluster.changeOperator(ctx, func(d *appsv1.Deployment) { d.Spec = f.before }); err != nil {
 		return err
 	}
-	return f.cluster.AwaitOperator(ctx)
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: OperatorNamespace, Name: f.claim}}
+	return errors.Join(f.cluster.AwaitOperator(ctx), f.cluster.Delete(ctx, claim))
 }
 
-// Fired are the points at which the operator has died so far.
-func (f *Failpoints) Fired() []string { return f.fired }
-
-// Replace gives an operator that has died a successor at once, until ctx ends:
-// Kubernetes would make each wait twice as long as the one before.
-func (f *Failpoints) Replace(ctx context.Context) error {
+// Revive gives an operator that waits to be restarted a successor at once, until
+// ctx ends: Kubernetes would make each wait twice as long as the one before.
+func (f *Failpoints) Revive(ctx context.Context) {
 	for {
 		pods, err := f.cluster.OperatorPods(ctx)
-		if err == nil {
-			err = f.replaceDead(ctx, pods)
+		for _, p := range pods {
+			if p.DeletionTimestamp == nil && waitsToRestart(p) {
+				err = errors.Join(err, client.IgnoreNotFound(f.cluster.Delete(ctx, &p)))
+			}
 		}
 		if err != nil && ctx.Err() == nil {
 			f.cluster.Say("looking for a dead operator: %v", err)
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-time.After(often):
 		}
 	}
 }
 
-func (f *Failpoints) replaceDead(ctx context.Context, pods []corev1.Pod) error {
-	for _, p := range pods {
-		if p.DeletionTimestamp != nil || !diedAtPoint(p) {
-			continue
-		}
-		f.fired = append(f.fired, f.lastWords(ctx, p))
-		if err := client.IgnoreNotFound(f.cluster.Delete(ctx, &p, client.GracePeriodSeconds(0))); err != nil {
-			return err
-		}
-	}
-	return nil
+func waitsToRestart(p corev1.Pod) bool {
+	return slices.ContainsFunc(p.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
+		return s.State.Waiting != nil && s.State.Waiting.Reason == "CrashLoopBackOff"
+	})
 }
 
-func diedAtPoint(p corev1.Pod) bool {
-	for _, s := range p.Status.ContainerStatuses {
-		for _, state := range []corev1.ContainerState{s.State, s.LastTerminationState} {
-			if state.Terminated != nil && state.Terminated.ExitCode == failpointCode {
-				return true
-			}
-		}
+// Fired are the points at which the operator has died so far: a pod looks at
+// what is on the volume.
+func (f *Failpoints) Fired(ctx context.Context) ([]string, error) {
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: OperatorNamespace, Name: f.claim},
+		Spec: corev1.PodSpec{
+			RestartPolicy: corev1.RestartPolicyNever,
+			Containers: []corev1.Container{{
+				Name: "ls", Image: cmp.Or(f.cluster.Settings.ValkeyRepository, "docker.io/valkey/valkey") + ":" + v1alpha1.DefaultVersion,
+				Command:      []string{"ls", firedFolder},
+				VolumeMounts: []corev1.VolumeMount{{Name: failpointsVolume, MountPath: firedFolder}},
+			}},
+			Volumes: []corev1.Volume{{Name: failpointsVolume, VolumeSource: corev1.VolumeSource{
+				PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: f.claim},
+			}}},
+		},
 	}
-	return false
-}
-
-// lastWords is the point that an operator names before it dies.
-func (f *Failpoints) lastWords(ctx context.Context, p corev1.Pod) string {
-	for _, previous := range []bool{true, false} {
-		raw, err := f.cluster.Kube.CoreV1().Pods(p.Namespace).GetLogs(p.Name, &corev1.PodLogOptions{Previous: previous}).DoRaw(ctx)
-		if err != nil {
-			continue
-		}
-		for line := range strings.Lines(string(raw)) {
-			if rest, ok := strings.CutPrefix(line, "failpoint "); ok {
-				point, _, _ := strings.Cut(rest, ":")
-				return point
-			}
-		}
+	if err := f.cluster.Create(ctx, pod); err != nil {
+		return nil, err
 	}
-	return "unknown"
+	defer func() { _ = f.cluster.Delete(context.WithoutCancel(ctx), pod, client.GracePeriodSeconds(0)) }()
+	err := Await(ctx, 2*time.Minute, func(ctx context.Context) (bool, string, error) {
+		err := f.cluster.Get(ctx, client.ObjectKeyFromObject(pod), pod)
+		return pod.Status.Phase == corev1.PodSucceeded, "the pod that looks is " + string(pod.Status.Phase), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	raw, err := f.cluster.Kube.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{}).DoRaw(ctx)
+	return strings.Fields(string(raw)), err
 }
 
 func (c *Cluster) changeOperator(ctx context.Context, change func(*appsv1.Deployment)) error {

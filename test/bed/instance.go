@@ -102,8 +102,9 @@ func holds(v *v1alpha1.Valkey, wanted ...string) bool {
 	return true
 }
 
-// AwaitHold waits until the rollout waits for this reason, and returns its words.
-func (i *Instance) AwaitHold(ctx context.Context, limit time.Duration, reasons ...string) (string, error) {
+// AwaitHold waits until the rollout waits for one of these reasons and says this
+// in words, and returns the words.
+func (i *Instance) AwaitHold(ctx context.Context, limit time.Duration, says string, reasons ...string) (string, error) {
 	var words string
 	err := Await(ctx, limit, func(ctx context.Context) (bool, string, error) {
 		v, err := i.Get(ctx)
@@ -111,14 +112,14 @@ func (i *Instance) AwaitHold(ctx context.Context, limit time.Duration, reasons .
 			return false, "", err
 		}
 		c := meta.FindStatusCondition(v.Status.Conditions, v1alpha1.ConditionRolledOut)
-		if c == nil || c.ObservedGeneration != v.Generation || !slices.Contains(reasons, c.Reason) {
+		if c == nil || c.ObservedGeneration != v.Generation || !slices.Contains(reasons, c.Reason) || !strings.Contains(c.Message, says) {
 			return false, Summary(v), nil
 		}
 		words = c.Message
 		return true, "", nil
 	})
 	if err != nil {
-		return "", fmt.Errorf("%s does not hold with reason %s: %w", i.Name, strings.Join(reasons, " or "), err)
+		return "", fmt.Errorf("%s does not hold with reason %s, saying %q: %w", i.Name, strings.Join(reasons, " or "), says, err)
 	}
 	return words, nil
 }

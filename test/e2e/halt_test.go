@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -37,10 +36,7 @@ func TestABrokenChangeHaltsAtTheFirstPodUntilItIsMended(t *testing.T) {
 			w := enter(t)
 			i := w.make("cache", broken.from...)
 			ledger := w.write(i, bed.Light)
-			words := w.halts(i, broken.wish, "NodeDown")
-			if !strings.Contains(words, broken.says) {
-				t.Errorf("the reason does not say %q: %s", broken.says, words)
-			}
+			w.halts(i, broken.wish, broken.says, "NodeDown")
 			w.must(i.Change(w.ctx, broken.mend))
 			w.must(i.AwaitRolledOut(w.ctx, toRoll))
 			w.allFresh(i)
@@ -49,13 +45,13 @@ func TestABrokenChangeHaltsAtTheFirstPodUntilItIsMended(t *testing.T) {
 	}
 }
 
-// halts makes a change and fails unless it halts for one of the reasons with at
-// most one pod replaced. It returns the words of the hold.
-func (w *world) halts(i *bed.Instance, wish bed.Wish, reasons ...string) string {
+// halts makes a change and fails unless it halts for one of the reasons, says this
+// in words, and has replaced at most one pod.
+func (w *world) halts(i *bed.Instance, wish bed.Wish, says string, reasons ...string) {
 	w.Helper()
 	primary, before := w.primary(i), w.identities(i)
 	w.must(i.Change(w.ctx, wish))
-	words, err := i.AwaitHold(w.ctx, toHold, reasons...)
+	words, err := i.AwaitHold(w.ctx, toHold, says, reasons...)
 	w.must(err)
 	w.Logf("held: %s", words)
 	w.stays(still, "at most one pod was replaced", func() bool {
@@ -68,7 +64,6 @@ func (w *world) halts(i *bed.Instance, wish bed.Wish, reasons ...string) string 
 		return changed <= 1
 	})
 	w.untouched(i, primary, before)
-	return words
 }
 
 func TestAnInstanceCreatedWithABadImageComesUpOnceMended(t *testing.T) {
@@ -76,11 +71,8 @@ func TestAnInstanceCreatedWithABadImageComesUpOnceMended(t *testing.T) {
 	w := enter(t)
 	i, err := cluster.Make(w.ctx, w.namespace, "cache", bed.Image("registry.invalid/valkey:none"))
 	w.must(err)
-	words, err := i.AwaitHold(w.ctx, toHold, "NodeDown", "PodStarting", "WaitingForCopies")
+	_, err = i.AwaitHold(w.ctx, toHold, "ImagePull", "NodeDown", "PodStarting", "WaitingForCopies")
 	w.must(err)
-	if !strings.Contains(words, "ImagePull") {
-		t.Errorf("the reason does not say what is wrong: %s", words)
-	}
 	w.must(i.Change(w.ctx, bed.Version("9.1")))
 	w.must(i.AwaitRolledOut(w.ctx, toRoll))
 	w.allFresh(i)
@@ -110,10 +102,7 @@ func TestADowngradeThatCannotLoadTheDataHaltsAndIsUndone(t *testing.T) {
 				w.command(i, w.primary(i), command...)
 			}
 			ledger := w.write(i, bed.Light)
-			words := w.halts(i, bed.Version("8.1"), "NodeDown", "NotSynced")
-			if !strings.Contains(words, data.says) {
-				t.Errorf("the reason does not say %q: %s", data.says, words)
-			}
+			w.halts(i, bed.Version("8.1"), data.says, "NodeDown", "NotSynced")
 			w.must(i.Change(w.ctx, bed.Version("9.1")))
 			w.must(i.AwaitRolledOut(w.ctx, toRoll))
 			w.kept(ledger)
@@ -135,10 +124,7 @@ func TestABudgetExhaustedBySomebodyElseHoldsTheRollout(t *testing.T) {
 	w.must(cluster.Create(w.ctx, budget))
 	ledger := w.write(i, bed.Light)
 	before := w.identities(i)
-	words := w.halts(i, bed.Restart("once"), "BudgetExhausted")
-	if !strings.Contains(words, budget.Name) {
-		t.Errorf("the reason does not name the budget %s: %s", budget.Name, words)
-	}
+	w.halts(i, bed.Restart("once"), budget.Name, "BudgetExhausted")
 	w.replaced(i, before, 0)
 	w.must(cluster.Delete(w.ctx, budget))
 	w.must(i.AwaitRolledOut(w.ctx, toRoll))
@@ -151,7 +137,7 @@ func TestAPausedRolloutStandsStillUntilItIsResumed(t *testing.T) {
 	w := enter(t)
 	i := w.make("cache", bed.Paused(true))
 	before := w.identities(i)
-	w.halts(i, bed.Restart("once"), "Paused")
+	w.halts(i, bed.Restart("once"), "", "Paused")
 	w.replaced(i, before, 0)
 	w.change(i, bed.Paused(false))
 	w.allFresh(i)

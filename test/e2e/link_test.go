@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"strings"
 	"testing"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
@@ -17,10 +16,7 @@ func TestARolloutHoldsWhileReplicasCannotSyncAndGoesOnByItself(t *testing.T) {
 	primary := w.primary(i)
 	w.command(i, primary, "ACL", "SETUSER", v1alpha1.ReplicationUser, "off")
 	w.command(i, primary, "CLIENT", "KILL", "TYPE", "replica")
-	words := w.halts(i, bed.Restart("once"), "NotSynced", "NodeDown")
-	if !strings.Contains(words, i.Name+"-") {
-		t.Errorf("the reason does not name a node: %s", words)
-	}
+	w.halts(i, bed.Restart("once"), i.Name+"-", "NotSynced", "NodeDown")
 	w.command(i, primary, "ACL", "SETUSER", v1alpha1.ReplicationUser, "on")
 	w.must(i.AwaitRolledOut(w.ctx, toRoll))
 	w.allFresh(i)
@@ -39,10 +35,7 @@ func TestARolloutHoldsWhileAHostIsCutOffAndGoesOnByItself(t *testing.T) {
 	w.must(cluster.Node(w.ctx, "cut", host))
 	heal := func() { w.must(cluster.Node(context.WithoutCancel(w.ctx), "heal", host)) }
 	t.Cleanup(heal)
-	words := w.halts(i, bed.Restart("once"), "NodeDown", "NotSynced")
-	if !strings.Contains(words, replica) {
-		t.Errorf("the reason does not name %s: %s", replica, words)
-	}
+	w.halts(i, bed.Restart("once"), replica, "NodeDown", "NotSynced")
 	heal()
 	w.must(i.AwaitRolledOut(w.ctx, toRoll))
 	w.allFresh(i)
