@@ -21,6 +21,7 @@ type Server struct {
 	listener net.Listener
 	mu       sync.Mutex
 	replies  map[string]string
+	then     map[string]func()
 	got      []string
 	conns    []net.Conn
 	silent   bool
@@ -34,7 +35,7 @@ func Listen(t *testing.T, addr string) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{listener: listener, replies: map[string]string{}}
+	s := &Server{listener: listener, replies: map[string]string{}, then: map[string]func(){}}
 	go s.accept()
 	t.Cleanup(s.End)
 	return s
@@ -66,6 +67,14 @@ func (s *Server) Reply(command, wire string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.replies[command] = wire
+}
+
+// Then has something happen once a command that begins with these words has
+// come, before it is answered.
+func (s *Server) Then(command string, happens func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.then[command] = happens
 }
 
 // Info sets the fields of INFO on top of those that every server has.
@@ -109,9 +118,24 @@ func (s *Server) serve(conn net.Conn) {
 			_ = conn.Close()
 			return
 		}
+		s.follow(strings.Join(args, " "))
 		if reply, ok := s.answer(args); ok {
 			_, _ = io.WriteString(conn, reply)
 		}
+	}
+}
+
+func (s *Server) follow(line string) {
+	s.mu.Lock()
+	var due []func()
+	for words, happens := range s.then {
+		if strings.HasPrefix(line, words) {
+			due = append(due, happens)
+		}
+	}
+	s.mu.Unlock()
+	for _, happens := range due {
+		happens()
 	}
 }
 

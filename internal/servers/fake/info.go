@@ -43,6 +43,17 @@ func Primary(replid string, offset int64, replicas ...string) map[string]string 
 	return out
 }
 
+// PrimaryRole and ReplicaRole are answers to ROLE.
+func PrimaryRole(offset int64) string {
+	return fmt.Sprintf("*3\r\n$6\r\nmaster\r\n:%d\r\n*0\r\n", offset)
+}
+
+// ReplicaRole is that of a replica whose link is up.
+func ReplicaRole(primary string, offset int64) string {
+	host, port, _ := strings.Cut(primary, ":")
+	return fmt.Sprintf("*5\r\n$5\r\nslave\r\n$%d\r\n%s\r\n:%s\r\n$9\r\nconnected\r\n:%d\r\n", len(host), host, port, offset)
+}
+
 // Replica is what INFO says of a replica that is in step with its primary.
 func Replica(primary, replid string, offset int64) map[string]string {
 	host, port, _ := strings.Cut(primary, ":")

@@ -1,0 +1,170 @@
+package act
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/valkeeper/valkeeper/internal/handover"
+	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/servers/fake"
+)
+
+// pair is a primary and its replica, in step, on servers that are fakes.
+type pair struct {
+	*world
+	old, target *fake.Server
+	step        model.Handover
+}
+
+func newPair(t *testing.T) *pair {
+	t.Helper()
+	p := &pair{world: newWorld(t), old: fake.Listen(t, loopback), target: fake.Listen(t, loopback)}
+	p.old.Info(fake.Primary("h1", 100, p.target.Addr()))
+	p.old.Reply("ROLE", fake.PrimaryRole(100))
+	p.target.Info(fake.Replica(p.old.Addr(), "h1", 100))
+	p.target.Reply("ROLE", fake.ReplicaRole(p.old.Addr(), 100))
+	for _, s := range []*fake.Server{p.old, p.target} {
+		s.Reply("CLIENT LIST", fake.Bulk(""))
+	}
+	p.step = model.Handover{From: model.Ref{Name: "cart-0", UID: "uid-0", Address: p.old.Addr()},
+		To: model.Ref{Name: "cart-1", UID: "uid-1", Address: p.target.Addr()}, Revision: "new"}
+	p.planned(p.step)
+	return p
+}
+
+// switchRoles is what FAILOVER does to real servers.
+func (p *pair) switchRoles() {
+	p.target.Info(fake.Primary("h2", 100, p.old.Addr()))
+	p.target.Reply("ROLE", fake.PrimaryRole(100))
+	p.old.Info(fake.Replica(p.target.Addr(), "h2", 100))
+	p.old.Reply("ROLE", fake.ReplicaRole(p.target.Addr(), 100))
+}
+
+func sent(s *fake.Server, command string) bool {
+	return slices.ContainsFunc(s.Got(), func(line string) bool { return strings.HasPrefix(line, command) })
+}
+
+func TestAHandoverMovesTheRoleThenTheTrafficThenTheClients(t *testing.T) {
+	p := newPair(t)
+	p.old.Then("FAILOVER TO", p.switchRoles)
+	out, err := p.Do(t.Context(), shard, p.step)
+	if err != nil || len(out.Holds) != 0 || out.Handover == nil || out.Handover.Result.Outcome != handover.Done {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	if !slices.Equal(p.asked, []string{"apply EndpointSlice cart-primary"}) || !strings.Contains(p.bodies[0], "uid-1") {
+		t.Errorf("asked %q", p.asked)
+	}
+	if !sent(p.old, "CLIENT LIST") {
+		t.Error("nobody looked for the clients of the old primary")
+	}
+	if p.looks != 1 {
+		t.Errorf("%d fresh looks before it", p.looks)
+	}
+	if _, ok := p.Turns.Take(); !ok {
+		t.Error("its turn has not ended")
+	}
+}
+
+func TestAHandoverThatTheServersAreNotReadyForIsAHoldAndNoFailure(t *testing.T) {
+	p := newPair(t)
+	behind := fake.Replica(p.old.Addr(), "h1", 100)
+	behind["master_link_status"] = "down"
+	p.target.Info(behind)
+	out, err := p.Do(t.Context(), shard, p.step)
+	if err != nil || out.Handover != nil || len(out.Holds) != 1 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	h := out.Holds[0]
+	if h.Reason != model.HandoverGate || h.Node != "cart-1" || h.After <= 0 || !strings.Contains(h.Detail, "link to its primary is down") {
+		t.Errorf("%+v", h)
+	}
+	if sent(p.old, "FAILOVER") || len(p.asked) != 0 {
+		t.Error("something was done all the same")
+	}
+}
+
+func TestAHandoverThatIsRefusedHasFailedAndMovesNothing(t *testing.T) {
+	p := newPair(t)
+	p.old.Reply("FAILOVER TO", "-ERR FAILOVER target HOST and PORT is not a replica.\r\n")
+	out, err := p.Do(t.Context(), shard, p.step)
+	if !errors.Is(err, ErrHandover) || out.Handover == nil || out.Handover.Result.Outcome != handover.Aborted {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	if len(p.asked) != 0 {
+		t.Errorf("asked %q", p.asked)
+	}
+}
+
+func TestAHandoverIsNotCalledFailedForTrafficThatMovesLate(t *testing.T) {
+	p := newPair(t)
+	p.old.Then("FAILOVER TO", p.switchRoles)
+	p.refuse["apply EndpointSlice cart-primary"] = errors.New("the API server is away")
+	out, err := p.Do(t.Context(), shard, p.step)
+	if err != nil || out.Handover == nil || out.Handover.Result.TrafficErr == nil {
+		t.Fatalf("%+v, %v", out, err)
+	}
+}
+
+func TestASecondHandoverWaitsItsTurnWithoutALook(t *testing.T) {
+	p := newPair(t)
+	end, _ := p.Turns.Take()
+	defer end()
+	out, err := p.Do(t.Context(), shard, p.step)
+	if err != nil || len(out.Holds) != 1 || out.Holds[0].Reason != model.ServicesBusy || p.looks != 0 {
+		t.Errorf("%+v, %v, %d looks", out, err, p.looks)
+	}
+}
+
+func TestATurnEndsAfterASecondAndTheLateEndOfItEndsNoOther(t *testing.T) {
+	turns, at := NewTurns(), time.Now()
+	turns.now = func() time.Time { return at }
+	slow, _ := turns.Take()
+	if _, ok := turns.Take(); ok {
+		t.Error("two turns at once")
+	}
+	at = at.Add(turnLength)
+	next, ok := turns.Take()
+	if !ok {
+		t.Fatal("a slow handover holds up all others")
+	}
+	slow()
+	if _, ok := turns.Take(); ok {
+		t.Error("the end of the slow one has ended the next one's turn")
+	}
+	next()
+	if _, ok := turns.Take(); !ok {
+		t.Error("the turn has not ended")
+	}
+}
+
+func TestServersAreToldWhatTheStepSays(t *testing.T) {
+	w, s := newWorld(t), fake.Listen(t, loopback)
+	at := model.Ref{Name: "cart-1", UID: "uid-1", Address: s.Addr()}
+	for _, step := range []model.Step{model.Promote{Node: at}, model.Follow{Node: at, Primary: ref(0)}} {
+		if _, err := w.Do(t.Context(), shard, w.planned(step)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []string{"REPLICAOF NO ONE", "REPLICAOF 10.0.0.1 6379"}; !slices.Equal(s.Got(), want) {
+		t.Errorf("told %q, want %q", s.Got(), want)
+	}
+}
+
+func TestADrainSendsAwayUsersAndNobodyElse(t *testing.T) {
+	w, s := newWorld(t), fake.Listen(t, loopback)
+	s.Reply("CLIENT LIST TYPE normal", fake.Bulk(
+		"id=1 addr=10.0.0.9:1 name= user=default age=1 idle=0 flags=N cmd=get\n"+
+			"id=2 addr=10.0.0.8:1 name=valkeeper user=valkeeper age=1 idle=0 flags=N cmd=info\n"+
+			"id=3 addr=10.0.0.7:1 name= user=replication age=1 idle=0 flags=N cmd=psync\n"))
+	s.Reply("CLIENT LIST TYPE pubsub", fake.Bulk(""))
+	s.Reply("CLIENT KILL", ":1\r\n")
+	if _, err := w.Do(t.Context(), shard, model.Drain{Node: model.Ref{UID: "uid-1", Address: s.Addr()}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Got(); got[len(got)-1] != "CLIENT KILL ID 1" {
+		t.Errorf("told %q", got)
+	}
+}
