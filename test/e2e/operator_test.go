@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -70,20 +71,23 @@ func TestARolloutCompletesThoughTheOperatorDiesAtEverySingleStep(t *testing.T) {
 		w.must(armed.Disarm(context.WithoutCancel(w.ctx)))
 	})
 
-	i := w.make("cache", bed.Version("8.1"))
+	i := w.make("cache", bed.Replicas(1))
 	ledger := w.write(i, bed.Light)
-	w.must(i.Change(w.ctx, bed.Version("9.1")))
-	w.must(i.AwaitRolledOut(w.ctx, toRoll))
-	w.allFresh(i)
-	run := w.proven(ledger)
-	if len(run.Handovers) != 1 {
-		t.Errorf("the role moved %d times, wanted once: %+v", len(run.Handovers), run.Handovers)
+	rolls, left := 0, failpoint.Points
+	// An operator that dies in the middle of a handover may leave nothing to do
+	// for the next one: then the points after that are for another rollout.
+	for ; len(left) > 0 && rolls < len(failpoint.Points); rolls++ {
+		w.change(i, bed.Restart(fmt.Sprint("roll ", rolls)))
+		fired, err := armed.Fired(w.ctx)
+		w.must(err)
+		left = slices.DeleteFunc(slices.Clone(left), func(point string) bool { return slices.Contains(fired, point) })
+		say("rollout %d: the operator has died at %d of %d points", rolls+1, len(fired), len(failpoint.Points))
 	}
-
-	fired, err := armed.Fired(w.ctx)
-	w.must(err)
-	slices.Sort(fired)
-	if wanted := slices.Sorted(slices.Values(failpoint.Points)); !slices.Equal(fired, wanted) {
-		t.Errorf("the operator died at %v, wanted %v", fired, wanted)
+	if len(left) > 0 {
+		t.Errorf("the operator never came to %v", left)
+	}
+	w.allFresh(i)
+	if run := w.proven(ledger); len(run.Handovers) != rolls {
+		t.Errorf("the role moved %d times in %d rollouts: %+v", len(run.Handovers), rolls, run.Handovers)
 	}
 }
