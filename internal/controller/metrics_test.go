@@ -1,0 +1,54 @@
+package controller
+
+import (
+	"testing"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/valkeeper/valkeeper/internal/act"
+	"github.com/valkeeper/valkeeper/internal/handover"
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// seriesOf counts what is exported of an instance, by metric.
+func seriesOf(t *testing.T, name string) map[string]int {
+	t.Helper()
+	families, err := metrics.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]int{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if l.GetName() == "name" && l.GetValue() == name {
+					out[f.GetName()]++
+				}
+			}
+		}
+	}
+	return out
+}
+
+func TestADeletedInstanceLeavesTheMetrics(t *testing.T) {
+	countHandover("shop/metered", act.Handover{Result: handover.Result{Outcome: handover.Done, Switch: time.Millisecond}}, nil)
+	countStep("shop/metered", model.Restart{})
+	snap := model.Snapshot{Instance: "shop/metered", Policy: model.Policy{Nodes: 2}, Shards: []model.Shard{calmShard()}}
+	observeMetrics(snap, down("cart-1"))
+	have := seriesOf(t, "metered")
+	for _, name := range []string{"valkeeper_handovers_total", "valkeeper_handover_switch_seconds", "valkeeper_steps_total",
+		"valkeeper_hold", "valkeeper_nodes"} {
+		if have[name] == 0 {
+			t.Errorf("%s is not exported; there is %v", name, have)
+		}
+	}
+	observeMetrics(snap, model.Plan{})
+	if seriesOf(t, "metered")["valkeeper_hold"] != 0 {
+		t.Error("a hold that is over is still exported")
+	}
+	forgetMetrics("shop/metered")
+	if have := seriesOf(t, "metered"); len(have) != 0 {
+		t.Errorf("%v are left", have)
+	}
+}

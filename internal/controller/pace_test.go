@@ -1,0 +1,53 @@
+package controller
+
+import (
+	"testing"
+	"time"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// calmShard is a primary and a replica at rest.
+func calmShard() model.Shard {
+	node := func(name, addr string, srv model.Server) model.Node {
+		srv.Answered = true
+		return model.Node{Ref: model.Ref{Name: name, UID: name, Address: addr}, Phase: model.PodRunning, Ready: true, Revision: "new", Server: srv}
+	}
+	return model.Shard{Name: "cart", Revision: "new", Size: 2, Nodes: []model.Node{
+		node("cart-0", "10.0.0.1:6379", model.Server{Role: model.RolePrimary, ReplID: "h"}),
+		node("cart-1", "10.0.0.2:6379", model.Server{Role: model.RoleReplica, ReplID: "h", Follows: "10.0.0.1:6379", LinkUp: true}),
+	}}
+}
+
+func TestAnInstanceIsLookedAtOftenOnlyWhileNobodyTellsOfWhatIsAwaited(t *testing.T) {
+	for name, row := range map[string]struct {
+		change func(*model.Shard, *model.Policy, *model.Plan)
+		want   time.Duration
+	}{
+		"at rest":                      {func(*model.Shard, *model.Policy, *model.Plan) {}, idleEvery},
+		"no primary":                   {func(s *model.Shard, _ *model.Policy, _ *model.Plan) { s.Nodes[0].Server.Role = model.RoleReplica }, busyEvery},
+		"a replica more is wished for": {func(_ *model.Shard, p *model.Policy, _ *model.Plan) { p.Nodes = 3 }, busyEvery},
+		"a stale pod":                  {func(s *model.Shard, _ *model.Policy, _ *model.Plan) { s.Nodes[1].Revision = "old" }, busyEvery},
+		"a stale pod, and the rollout is paused": {func(s *model.Shard, p *model.Policy, _ *model.Plan) {
+			s.Nodes[1].Revision, p.Paused = "old", true
+		}, idleEvery},
+		"a replica synchronises":   {func(s *model.Shard, _ *model.Policy, _ *model.Plan) { s.Nodes[1].Server.Syncing = true }, busyEvery},
+		"a server does not answer": {func(s *model.Shard, _ *model.Policy, _ *model.Plan) { s.Nodes[1].Server = model.Server{} }, busyEvery},
+		"a pod whose image does not exist": {func(s *model.Shard, _ *model.Policy, _ *model.Plan) {
+			s.Nodes[1] = model.Node{Phase: model.PodPending, Dead: true, Trouble: "ImagePullBackOff", Revision: "old"}
+		}, idleEvery},
+		"a hold that ends by time": {func(_ *model.Shard, _ *model.Policy, p *model.Plan) {
+			p.Holds = []model.Hold{{After: time.Second}, {After: 2 * time.Second}}
+		}, time.Second},
+		"a hold that ends in a moment": {func(_ *model.Shard, _ *model.Policy, p *model.Plan) {
+			p.Holds = []model.Hold{{After: time.Microsecond}}
+		}, stepEvery},
+		"a hold that an event ends": {func(_ *model.Shard, _ *model.Policy, p *model.Plan) { p.Holds = []model.Hold{{}} }, idleEvery},
+	} {
+		shard, policy, plan := calmShard(), model.Policy{Nodes: 2}, model.Plan{}
+		row.change(&shard, &policy, &plan)
+		if have := pace(model.Snapshot{Policy: policy, Shards: []model.Shard{shard}}, plan); have != row.want {
+			t.Errorf("%s: %s, want %s", name, have, row.want)
+		}
+	}
+}
