@@ -2,6 +2,7 @@ package act
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -71,8 +72,8 @@ func (a *Actor) restart(ctx context.Context, shard string, s model.Restart) (Out
 // message is what the API server said, with the cause that names the budget.
 func message(err error) string {
 	text := err.Error()
-	status, ok := err.(apierrors.APIStatus) //nolint:errorlint // the API server's own answer, never wrapped
-	if !ok || status.Status().Details == nil {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
 		return text
 	}
 	for _, c := range status.Status().Details.Causes {

@@ -138,7 +138,7 @@ func (b bench) ensure(t *testing.T, v *v1alpha1.Valkey) Declared {
 // read gives an object of the namespace.
 func read[T client.Object](t *testing.T, b bench, name string, into T) T {
 	t.Helper()
-	if err := b.WithWatch.Get(t.Context(), client.ObjectKey{Namespace: b.namespace, Name: name}, into); err != nil {
+	if err := b.Get(t.Context(), client.ObjectKey{Namespace: b.namespace, Name: name}, into); err != nil {
 		t.Fatal(err)
 	}
 	return into
@@ -146,7 +146,7 @@ func read[T client.Object](t *testing.T, b bench, name string, into T) T {
 
 func (b bench) has(t *testing.T, name string, kind client.Object) bool {
 	t.Helper()
-	err := b.WithWatch.Get(t.Context(), client.ObjectKey{Namespace: b.namespace, Name: name}, kind)
+	err := b.Get(t.Context(), client.ObjectKey{Namespace: b.namespace, Name: name}, kind)
 	if client.IgnoreNotFound(err) != nil {
 		t.Fatal(err)
 	}

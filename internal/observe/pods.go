@@ -18,9 +18,9 @@ import (
 
 // nodes makes one node for each ordinal below size and for each pod beyond it.
 func nodes(v *v1alpha1.Valkey, size int, pods []corev1.Pod, now time.Time) []model.Node {
-	out := make([]model.Node, size)
-	for i := range out {
-		out[i] = model.Node{Ordinal: i, Ref: model.Ref{Name: fmt.Sprintf("%s-%d", v.Name, i)}}
+	out := make([]model.Node, 0, max(size, len(pods)))
+	for i := range size {
+		out = append(out, model.Node{Ordinal: i, Ref: model.Ref{Name: fmt.Sprintf("%s-%d", v.Name, i)}})
 	}
 	for i := range pods {
 		ordinal, ok := ordinal(v.Name, pods[i].Name)

@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -129,14 +130,17 @@ func outage(policy model.Policy) string {
 	return "the node runs the newest revision; a Standalone node has nobody to hand over to, so each of its restarts " + cost
 }
 
+// grave are the holds that may well not end by themselves.
+var grave = []model.Reason{model.TwoPrimaries, model.HistoryUnknown, model.PrimaryNotVisible, model.EvictionRefused,
+	model.HandoverBackoff}
+
 // degraded: something is wrong that needs time or help.
 func degraded(in Input, shard model.Shard, failure *v1alpha1.HandoverFailure) metav1.Condition {
 	if in.Err != nil {
 		return reconcileFailed(in.Err)
 	}
 	for _, h := range in.Plan.Holds {
-		switch h.Reason {
-		case model.TwoPrimaries, model.HistoryUnknown, model.PrimaryNotVisible, model.EvictionRefused, model.HandoverBackoff:
+		if slices.Contains(grave, h.Reason) {
 			return condition(v1alpha1.ConditionDegraded, true, string(h.Reason), h.String())
 		}
 	}
