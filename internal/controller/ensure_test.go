@@ -226,7 +226,7 @@ func TestASizeThatHasChangedMeanwhileIsNotUndone(t *testing.T) {
 	}
 	desired := seen.DeepCopy()
 	desired.Annotations["valkeeper.io/inputs-hash"] = "another"
-	desired.ManagedFields = nil
+	desired.ManagedFields, desired.ResourceVersion = nil, "" // as it is rendered
 	err := b.ensureStatefulSet(t.Context(), seen, desired, &memory{})
 	if !outrun(err) {
 		t.Errorf("written from an old sight of it: %v", err)
