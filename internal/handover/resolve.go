@@ -97,15 +97,15 @@ func (r *resolver) step(ctx context.Context, p pair) Outcome {
 	targetGone := gone(p.targetErr)
 	targetPrimary := p.targetErr == nil && p.target.Role == valkey.RolePrimary
 	switch {
+	case p.oldErr != nil && targetPrimary:
+		// The server demotes itself before it lets the target take over.
+		r.promoted(ctx)
 	case p.oldErr != nil:
-		if targetPrimary {
-			// The server demotes itself before it lets the target take over.
-			r.promoted(ctx)
+	case p.old.Role == valkey.RolePrimary:
+		if p.old.Failover == valkey.FailoverNone {
+			return r.oldIsPrimary(ctx, p, targetGone, targetPrimary)
 		}
-	case p.old.Role == valkey.RolePrimary && p.old.Failover == valkey.FailoverNone:
-		return r.oldIsPrimary(ctx, p, targetGone, targetPrimary)
-	case p.old.Role == valkey.RolePrimary && p.old.Failover == valkey.FailoverWaitingForSync:
-		// A target that is primary now was promoted by somebody else.
+		// Waiting for sync. A target that is primary was promoted by somebody else.
 		r.abort(ctx)
 	case targetPrimary:
 		r.promoted(ctx)
@@ -113,15 +113,20 @@ func (r *resolver) step(ctx context.Context, p pair) Outcome {
 			return Done
 		}
 	case p.old.Failover == valkey.FailoverInProgress:
-		if r.demotedTooLong(p.old) || targetGone {
-			r.abort(ctx)
-		}
+		r.inProgress(ctx, p, targetGone)
 	case p.old.Role == valkey.RoleReplica && targetGone && !r.result.Promoted:
 		// The target took over, nobody was sent to it, and it has died: the old
 		// primary has all that was ever acknowledged.
 		_ = r.old.ReplicaOfNoOne(ctx)
 	}
 	return ""
+}
+
+// inProgress leaves the target the time to take over.
+func (r *resolver) inProgress(ctx context.Context, p pair, targetGone bool) {
+	if targetGone || r.demotedTooLong(p.old) {
+		r.abort(ctx)
+	}
 }
 
 // oldIsPrimary: the old primary says that it is primary and not failing over. Is

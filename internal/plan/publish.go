@@ -26,11 +26,7 @@ func publish(rules topology.Rules, policy model.Policy, shard model.Shard) model
 		if n.Phase != model.PodRunning {
 			continue
 		}
-		want := model.Publication{Node: n.Ref, Role: n.RoleLabel, InService: inService(policy, primary, n)}
-		want.EndDrain = n.Draining && !drainWanted(rules, policy, shard, n)
-		if want.InService && n.Server.Role != model.RoleUnknown {
-			want.Role = n.Server.Role
-		}
+		want := wanted(rules, policy, shard, primary, n)
 		if want.InService != n.InService || want.Role != n.RoleLabel || want.EndDrain {
 			step.Nodes = append(step.Nodes, want)
 		}
@@ -46,6 +42,16 @@ func publish(rules topology.Rules, policy model.Policy, shard model.Shard) model
 		return model.Decision{}
 	}
 	return model.Do(step)
+}
+
+// wanted is what one pod ought to show.
+func wanted(rules topology.Rules, policy model.Policy, shard model.Shard, primary, n model.Node) model.Publication {
+	want := model.Publication{Node: n.Ref, Role: n.RoleLabel, InService: inService(policy, primary, n)}
+	want.EndDrain = n.Draining && !drainWanted(rules, policy, shard, n)
+	if want.InService && n.Server.Role != model.RoleUnknown {
+		want.Role = n.Server.Role
+	}
+	return want
 }
 
 // inService is the value of a node's readiness gate.

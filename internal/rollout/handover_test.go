@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/rollout"
-	"pgregory.net/rapid"
 )
 
 // pair is a primary with fresh, synced replicas.

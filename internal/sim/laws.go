@@ -164,7 +164,7 @@ func (r *run) checkTakeDown(s *State, i int, scaling bool) {
 	if !scaling && r.world.fresh(s, i) && !s.down(i) {
 		r.violate(1, "%s is fresh and healthy", name)
 	}
-	if r.world.alone(s) {
+	if r.world.alone() {
 		return
 	}
 	if n.proc == procUp && n.role == rolePrimary && s.served(i) {
@@ -200,7 +200,7 @@ func (r *run) checkEvict(s *State, i int, replaced bool) {
 	switch {
 	case replaced:
 		r.violate(1, "the pod of %s is another one than was looked at", podNames[i])
-	case !r.world.alone(s) && s.n[i].proc == procUp && s.n[i].role == rolePrimary && !s.n[i].silent:
+	case !r.world.alone() && s.n[i].proc == procUp && s.n[i].role == rolePrimary && !s.n[i].silent:
 		r.violate(3, "%s has become primary", podNames[i])
 	case !r.world.budgetAllows(s, i):
 		r.violate(8, "a budget forbids that the pod of %s goes", podNames[i])

@@ -85,10 +85,10 @@ type Move struct {
 }
 
 func (m Move) String() string {
-	switch m.Kind {
-	case moveLook:
+	if m.Kind == moveLook {
 		return "the operator looks, and wants to " + m.Op.String()
-	case moveAct:
+	}
+	if m.Kind == moveAct {
 		return fmt.Sprintf("the operator at %q: %s", m.Op.String(), m.What)
 	}
 	text := moveText[m.Kind]

@@ -3,8 +3,9 @@ package sim
 import (
 	"testing"
 
-	"github.com/valkeeper/valkeeper/internal/model"
 	"pgregory.net/rapid"
+
+	"github.com/valkeeper/valkeeper/internal/model"
 )
 
 // TestRandomWalksInLargerWorlds goes where the explorer cannot: up to five nodes,

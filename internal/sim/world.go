@@ -86,7 +86,7 @@ func (w *World) strategy() model.Strategy {
 }
 
 // alone says that by its spec the primary has no replica.
-func (w *World) alone(s *State) bool { return w.Topology == model.Standalone }
+func (w *World) alone() bool { return w.Topology == model.Standalone }
 
 // bad says whether pods of a revision never start.
 func (w *World) bad(rev uint8) bool {

@@ -120,22 +120,22 @@ func ParseInfo(text string) (Info, error) {
 		RunID:                f.must("run_id"),
 		Version:              f.must("valkey_version"),
 		UptimeSeconds:        f.mustInt("uptime_in_seconds"),
-		ConnectedClients:     int(f.int("connected_clients", 0)),
+		ConnectedClients:     int(f.int("connected_clients")),
 		PausedActions:        f.values["paused_actions"],
 		PausedReason:         f.values["paused_reason"],
-		PausedFor:            pausedFor(f.int("paused_timeout_milliseconds", 0)),
+		PausedFor:            pausedFor(f.int("paused_timeout_milliseconds")),
 		Loading:              f.mustInt("loading") != 0,
-		AsyncLoading:         f.int("async_loading", 0) != 0,
+		AsyncLoading:         f.int("async_loading") != 0,
 		LastBgsaveOK:         f.values["rdb_last_bgsave_status"] != "err",
-		BgsaveInProgress:     f.int("rdb_bgsave_in_progress", 0) != 0,
-		AOFEnabled:           f.int("aof_enabled", 0) != 0,
-		AOFRewriteInProgress: f.int("aof_rewrite_in_progress", 0) != 0 || f.int("aof_rewrite_scheduled", 0) != 0,
+		BgsaveInProgress:     f.int("rdb_bgsave_in_progress") != 0,
+		AOFEnabled:           f.int("aof_enabled") != 0,
+		AOFRewriteInProgress: f.int("aof_rewrite_in_progress") != 0 || f.int("aof_rewrite_scheduled") != 0,
 		Offset:               f.mustInt("master_repl_offset"),
 		ReplID:               f.must("master_replid"),
 		ReplID2:              f.must("master_replid2"),
 		SecondReplOffset:     f.mustInt("second_repl_offset"),
-		BacklogFirst:         f.int("repl_backlog_first_byte_offset", 0),
-		BacklogLen:           f.int("repl_backlog_histlen", 0),
+		BacklogFirst:         f.int("repl_backlog_first_byte_offset"),
+		BacklogLen:           f.int("repl_backlog_histlen"),
 		Failover:             FailoverState(f.must("master_failover_state")),
 	}
 	f.role(&info)
@@ -191,14 +191,14 @@ func (f *infoFields) mustInt(name string) int64 {
 		f.fail(name, "")
 		return 0
 	}
-	return f.int(name, 0)
+	return f.int(name)
 }
 
-// int returns a number, or missing if the field is not there.
-func (f *infoFields) int(name string, missing int64) int64 {
+// int returns a number, 0 if the field is not there.
+func (f *infoFields) int(name string) int64 {
 	value, ok := f.values[name]
 	if !ok {
-		return missing
+		return 0
 	}
 	number, err := strconv.ParseInt(value, 10, 64)
 	if err != nil {

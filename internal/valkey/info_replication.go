@@ -20,7 +20,7 @@ func (f *infoFields) role(info *Info) {
 	info.PrimaryHost = f.must("master_host")
 	info.PrimaryPort = int(f.mustInt("master_port"))
 	info.LinkUp = f.must("master_link_status") == "up"
-	info.LinkDownSeconds = f.int("master_link_down_since_seconds", 0)
+	info.LinkDownSeconds = f.int("master_link_down_since_seconds")
 	info.SyncInProgress = f.mustInt("master_sync_in_progress") != 0
 	info.ReplicaOffset = f.mustInt("slave_repl_offset")
 }

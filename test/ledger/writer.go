@@ -75,7 +75,7 @@ func (p *pacer) wait(ctx context.Context) bool {
 	if p.interval > 0 && !p.atOnce {
 		now := time.Now()
 		if late := now.Sub(p.next); late > maxArrears+p.interval {
-			p.next = p.next.Add(late / p.interval * p.interval)
+			p.next = p.next.Add(late.Truncate(p.interval))
 		}
 		sleep(ctx, p.next.Sub(now))
 		p.next = p.next.Add(p.interval)

@@ -135,8 +135,6 @@ func parse(args []string) (options, error) {
 	o := options{config: ledger.Defaults()}
 	c := &o.config
 	var libraries []string
-	var kube bool
-	var k ledger.Kube
 	f := flag.NewFlagSet("ledger run", flag.ContinueOnError)
 	f.StringVar(&c.Addr, "addr", "", "host:port that all writers connect to: the primary's Service")
 	f.StringVar(&c.Credentials.Username, "username", "", "user; empty is the default user (it needs SET, MGET and INFO)")
@@ -161,11 +159,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&c.Strategy, "strategy", "", "reported only")
 	f.StringVar(&c.FromImage, "from-image", "", "reported (default: seen on the pods)")
 	f.StringVar(&c.ToImage, "to-image", "", "reported (default: seen on the pods)")
-	f.BoolVar(&kube, "kube", false, "follow the data pods through the Kubernetes API")
-	f.StringVar(&k.Kubeconfig, "kubeconfig", "", "kubeconfig file (default: the cluster this runs in, else KUBECONFIG)")
-	f.StringVar(&k.Namespace, "namespace", "default", "namespace of the data pods")
-	f.StringVar(&k.Selector, "selector", "", "label selector of the data pods")
-	f.IntVar(&k.Port, "pod-port", 6379, "the servers' port in the pods")
+	kube, k := kubeFlags(f)
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
@@ -175,16 +169,27 @@ func parse(args []string) (options, error) {
 	if len(libraries) > 0 {
 		c.Libraries = libraries
 	}
-	if kube {
+	if *kube {
 		if k.Selector == "" {
 			return o, errors.New("--kube needs --selector, the labels of the data pods")
 		}
-		c.Kube = &k
+		c.Kube = k
 	}
 	if o.duration == 0 && o.listen == "" {
 		return o, errors.New("give --duration, or --listen for a control server that ends the run")
 	}
 	return o, password(&o)
+}
+
+// kubeFlags are those with which the data pods are followed.
+func kubeFlags(f *flag.FlagSet) (*bool, *ledger.Kube) {
+	k := &ledger.Kube{}
+	kube := f.Bool("kube", false, "follow the data pods through the Kubernetes API")
+	f.StringVar(&k.Kubeconfig, "kubeconfig", "", "kubeconfig file (default: the cluster this runs in, else KUBECONFIG)")
+	f.StringVar(&k.Namespace, "namespace", "default", "namespace of the data pods")
+	f.StringVar(&k.Selector, "selector", "", "label selector of the data pods")
+	f.IntVar(&k.Port, "pod-port", 6379, "the servers' port in the pods")
+	return kube, k
 }
 
 // password takes the password from a file or the environment: a flag would show

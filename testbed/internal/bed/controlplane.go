@@ -36,17 +36,17 @@ func (b *Bed) startManagement(ctx context.Context) error {
 }
 
 // ensureProcess starts a process unless it runs.
-func (b *Bed) ensureProcess(spec process.Spec) (started bool, err error) {
+func (b *Bed) ensureProcess(spec process.Spec) error {
 	record, found, err := b.book.Find(spec.Name)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if found && record.Alive() {
-		return false, nil
+		return nil
 	}
 	spec.Log = logPath(spec.Name)
 	_, err = b.book.Start(spec)
-	return err == nil, err
+	return err
 }
 
 func (b *Bed) managed(name, program string, args ...string) process.Spec {
@@ -57,7 +57,7 @@ func (b *Bed) managed(name, program string, args ...string) process.Spec {
 }
 
 func (b *Bed) startStore() error {
-	_, err := b.ensureProcess(b.managed("etcd", "etcd",
+	return b.ensureProcess(b.managed("etcd", "etcd",
 		"--name=testbed", "--data-dir="+filepath.Join(dataDir, "etcd"),
 		"--listen-client-urls=http://127.0.0.1:2379", "--advertise-client-urls=http://127.0.0.1:2379",
 		"--listen-peer-urls=http://127.0.0.1:2380", "--initial-advertise-peer-urls=http://127.0.0.1:2380",
@@ -66,13 +66,12 @@ func (b *Bed) startStore() error {
 		// each time would cost more than all the rest.
 		"--unsafe-no-fsync", "--log-level=warn",
 	))
-	return err
 }
 
 func (b *Bed) startAPIServer() error {
 	crt := func(name string) string { return filepath.Join(pkiDir(), name+".crt") }
 	key := func(name string) string { return filepath.Join(pkiDir(), name+".key") }
-	_, err := b.ensureProcess(b.managed("kube-apiserver", "kube-apiserver",
+	return b.ensureProcess(b.managed("kube-apiserver", "kube-apiserver",
 		"--etcd-servers=http://127.0.0.1:2379",
 		"--bind-address="+b.Plan.Management.String(), "--advertise-address="+b.Plan.Management.String(),
 		fmt.Sprintf("--secure-port=%d", network.APIServerPort),
@@ -88,7 +87,6 @@ func (b *Bed) startAPIServer() error {
 		"--proxy-client-cert-file="+crt("front-proxy-client"), "--proxy-client-key-file="+key("front-proxy-client"),
 		"--allow-privileged=true", "--profiling=false",
 	))
-	return err
 }
 
 // startControllers starts what decides, once the API server answers: before,
@@ -121,7 +119,7 @@ func (b *Bed) startControllers() error {
 		return err
 	}
 	for _, spec := range specs {
-		if _, err := b.ensureProcess(spec); err != nil {
+		if err := b.ensureProcess(spec); err != nil {
 			return err
 		}
 	}

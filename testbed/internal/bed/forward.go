@@ -46,11 +46,10 @@ func (b *Bed) startForwarder() error {
 	if err := b.saveState(); err != nil {
 		return err
 	}
-	_, err = b.ensureProcess(process.Spec{
+	return b.ensureProcess(process.Spec{
 		Name: forwarderName, Enter: b.enter(place{cgroup: managementCgroup, net: network.ManagementNamespace}),
 		Args: []string{self, "internal-forward", b.Plan.APIServer().String()}, Files: []*os.File{file},
 	})
-	return err
 }
 
 // listenLoopback prefers the port that kubeconfigs already name.

@@ -81,7 +81,7 @@ func (b *Bed) onNode(node network.Node, program string, args ...string) process.
 // startRuntime starts a node's containerd and waits until it answers.
 func (b *Bed) startRuntime(ctx context.Context, node network.Node) error {
 	spec := b.onNode(node, "containerd", "--config", "/run/testbed/etc/containerd.toml", "--log-level", "warn")
-	if _, err := b.ensureProcess(spec); err != nil {
+	if err := b.ensureProcess(spec); err != nil {
 		return err
 	}
 	return await(ctx, fmt.Sprintf("containerd of %s to answer (see `testbed logs %s`)", node.Name, spec.Name), 30*time.Second, 50*time.Millisecond, func(ctx context.Context) error {
@@ -105,7 +105,7 @@ func (b *Bed) startKubelet(node network.Node) error {
 	)
 	proxy := b.onNode(node, "kube-proxy", "--config=/run/testbed/etc/kube-proxy.yaml")
 	for _, spec := range []process.Spec{kubelet, proxy} {
-		if _, err := b.ensureProcess(spec); err != nil {
+		if err := b.ensureProcess(spec); err != nil {
 			return err
 		}
 	}

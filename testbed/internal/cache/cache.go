@@ -93,7 +93,7 @@ func Lock(ctx context.Context, path string) (unlock func(), err error) {
 		if err == nil {
 			return func() { _ = file.Close() }, nil
 		}
-		if err != syscall.EWOULDBLOCK && err != syscall.EINTR { //nolint:errorlint // a bare errno
+		if err != syscall.EWOULDBLOCK && err != syscall.EINTR {
 			_ = file.Close()
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}

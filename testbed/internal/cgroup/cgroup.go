@@ -103,22 +103,27 @@ func (t Tree) Create(group string) error {
 	for _, m := range t.mounts {
 		dir := m.path
 		for part := range strings.SplitSeq(group, "/") {
-			if m.unified && !t.V1() {
-				if err := delegate(dir); err != nil {
-					return err
-				}
+			if err := t.createBelow(m, dir, part); err != nil {
+				return err
 			}
-			parent := dir
 			dir = filepath.Join(dir, part)
-			if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-				return fmt.Errorf("making cgroup %s: %w", dir, err)
-			}
-			if m.cpuset {
-				if err := inheritCPUs(parent, dir); err != nil {
-					return err
-				}
-			}
 		}
+	}
+	return nil
+}
+
+func (t Tree) createBelow(m mount, parent, name string) error {
+	if m.unified && !t.V1() {
+		if err := delegate(parent); err != nil {
+			return err
+		}
+	}
+	dir := filepath.Join(parent, name)
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("making cgroup %s: %w", dir, err)
+	}
+	if m.cpuset {
+		return inheritCPUs(parent, dir)
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func openArchive(ctx context.Context, dir string, suites []string) (archive, err
 			return archive{}, err
 		}
 	}
-	if _, err := aptGet(ctx, a.options("update")...); err != nil {
+	if err := aptGet(ctx, a.options("update")...); err != nil {
 		return archive{}, fmt.Errorf("reading the package lists of Debian %s from %s (no network, or no such suite there?): %w", strings.Join(suites, ", "), mirror, err)
 	}
 	return a, nil
@@ -94,7 +94,7 @@ func (a archive) options(args ...string) []string {
 // no use in a container, and unpacks them into a folder.
 func (a archive) unpack(ctx context.Context, packages, except []string, root string) error {
 	args := append([]string{"install", "-y", "--download-only"}, packages...)
-	if _, err := aptGet(ctx, a.options(args...)...); err != nil {
+	if err := aptGet(ctx, a.options(args...)...); err != nil {
 		return fmt.Errorf("downloading %s: %w", strings.Join(packages, ", "), err)
 	}
 	files, err := filepath.Glob(filepath.Join(a.dir, "archives", "*.deb"))

@@ -45,27 +45,27 @@ func EnsureHostPrograms(ctx context.Context, progress io.Writer) error {
 	}
 	fmt.Fprintf(progress, "installing what the host lacks: apt-get install %s\n", list)
 	args := append([]string{"install", "-y", "--no-install-recommends"}, packages...)
-	if _, err := aptGet(ctx, args...); err == nil {
+	if err := aptGet(ctx, args...); err == nil {
 		return nil
 	}
 	// The usual reason for a failure: package lists that are old or absent.
-	if _, err := aptGet(ctx, "update"); err != nil {
+	if err := aptGet(ctx, "update"); err != nil {
 		return fmt.Errorf("cannot refresh the package lists (no network?), so %s cannot be installed: %w", list, err)
 	}
-	if _, err := aptGet(ctx, args...); err != nil {
+	if err := aptGet(ctx, args...); err != nil {
 		return fmt.Errorf("cannot install %s: %w", list, err)
 	}
 	return nil
 }
 
-func aptGet(ctx context.Context, args ...string) (string, error) {
+func aptGet(ctx context.Context, args ...string) error {
 	cmd := exec.CommandContext(ctx, "apt-get", args...)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("apt-get %s: %w\n%s", strings.Join(args, " "), err, lastLines(string(out), 15))
+		return fmt.Errorf("apt-get %s: %w\n%s", strings.Join(args, " "), err, lastLines(string(out), 15))
 	}
-	return string(out), nil
+	return nil
 }
 
 func lastLines(text string, n int) string {
