@@ -55,7 +55,7 @@ test-e2e: cluster-up ## Real Kubernetes, real servers, continuous writes; RUN='-
 
 .PHONY: explore
 explore: ## Walk the simulated world within larger bounds
-	VALKEEPER_EXPLORE=large go test -count 1 -v -timeout 2h ./internal/sim/...
+	cd internal/sim && VALKEEPER_EXPLORE=large go test -timeout 2h
 
 .PHONY: soak
 soak: cluster-up ## Many rolls, kills at random, 1 GB, idle instances: an hour or more

@@ -20,20 +20,32 @@ say() {
 gotest() {
   local module=$1 format=$2
   shift 2
-  (cd "$module" && go run gotest.tools/gotestsum@v1.13.0 --format "$format" --format-hide-empty-pkg -- "$@")
+  (cd "$module" && go run gotest.tools/gotestsum@v1.13.0 --format "$format" --format-hide-empty-pkg \
+    --hide-summary skipped,output -- "$@")
 }
 
 build_testbed() {
   (cd testbed && CGO_ENABLED=0 go build -o "$root/bin/testbed" ./cmd/testbed)
 }
 
+# packages PATTERN lists the operator's packages but those that match.
+packages() {
+  go list ./... | grep -vE "$1"
+}
+
 unit() {
-  say "unit tests and the explorer"
+  say "unit tests; those that need a server are skipped here, and run later"
   # Nothing may be found that the environment happens to offer.
   unset KUBECONFIG VALKEY_ROOT_8_1 VALKEY_ROOT_9_1 VALKEEPER_APISERVER_KUBECONFIG VALKEEPER_HELM
-  gotest . pkgname ./...
+  local all
+  all=$(packages /internal/sim)
+  # shellcheck disable=SC2086  # they are many words
+  gotest . pkgname $all
   gotest testbed pkgname ./...
   gotest test pkgname ./...
+  say "the explorer: every interleaving in small worlds"
+  # From within, so that go test shows what was explored.
+  (cd internal/sim && go test)
 }
 
 servers() {
@@ -65,10 +77,10 @@ api() {
   })
   export VALKEEPER_APISERVER_KUBECONFIG VALKEEPER_HELM
   # What reads none of these settings has run before, and Go knows its result.
-  local packages
-  packages=$(go list ./... | grep -v /internal/conformance)
+  local all
+  all=$(packages '/internal/(conformance|sim)')
   # shellcheck disable=SC2086  # they are many words
-  gotest . pkgname $packages
+  gotest . pkgname $all
 }
 
 e2e() {
@@ -87,7 +99,7 @@ stage=${1:-}
 shift || true
 case $stage in
 unit | conformance | api | e2e | soak) "$stage" "$@" ;;
-gotest-e2e) gotest test testname -count 1 -parallel 3 -timeout 45m "$@" ./e2e/... ;;
+gotest-e2e) gotest test standard-verbose -count 1 -parallel 3 -timeout 45m "$@" ./e2e/... ;;
 *)
   echo "usage: hack/test.sh unit | conformance | api | e2e | soak" >&2
   exit 2
