@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
@@ -16,12 +17,26 @@ func TestEveryChangeCostsOneHandoverAndNotOneWrite(t *testing.T) {
 	w := enter(t)
 	handed := w.handedOver()
 	reactive := w.reactive()
-	worst, _ := handed.WorstHandoverGap()
-	t.Logf("longest gap: %.1f ms with Handover, %.1f ms with RollingUpdate", worst, reactive.LongestGapMs)
-	if reactive.LongestGapMs < control*worst {
-		t.Errorf("the reactive path's gap is not %d times longer: %.1f ms and %.1f ms",
-			control, reactive.LongestGapMs, worst)
+	gap := medianGap(handed)
+	t.Logf("gap: median %.1f ms with Handover, %.1f ms with RollingUpdate", gap, reactive.LongestGapMs)
+	if reactive.LongestGapMs < control*gap {
+		t.Errorf("the measurement proves nothing: the reactive path's gap, %.1f ms, is not %d times the handovers' median, %.1f ms",
+			reactive.LongestGapMs, control, gap)
 	}
+}
+
+// medianGap is that of the handovers of a run, in ms: a single one may meet a
+// machine that is busy with something else.
+func medianGap(run report.Run) float64 {
+	gaps := make([]float64, 0, len(run.Handovers))
+	for _, h := range run.Handovers {
+		gaps = append(gaps, h.GapMs)
+	}
+	if len(gaps) == 0 {
+		return 0 // oneHandover has failed the test
+	}
+	slices.Sort(gaps)
+	return gaps[len(gaps)/2]
 }
 
 // handedOver rolls every kind of change out, one after the other.

@@ -58,7 +58,7 @@ func (s show) run(ctx context.Context) error {
 	if err := runs.WriteTo(out); err != nil {
 		return err
 	}
-	fmt.Printf("\n%s\nreport: %s/report.html\n", table(runs.Runs), out)
+	fmt.Printf("\n%s\n%s\nreport: %s/report.html\n", table(runs.Runs), comparison(runs.Runs), out)
 	s.say("removing the two instances")
 	return errors.Join(verdict(runs.Runs), cluster.DropNamespace(ctx, namespace))
 }
