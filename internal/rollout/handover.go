@@ -96,36 +96,3 @@ func Backoff(failures int) time.Duration {
 	}
 	return wait
 }
-
-// WhyNotSynced says in one sentence what keeps a replica from being synced.
-func WhyNotSynced(primary, n model.Node) string {
-	srv := n.Server
-	switch {
-	case !srv.Answered:
-		return "its server does not answer"
-	case srv.Loading:
-		return "it is loading its data"
-	case srv.Role != model.RoleReplica:
-		return "it is not a replica"
-	case srv.Follows == model.Nobody:
-		return "it has booted and follows nobody yet"
-	case srv.Follows != primary.Address:
-		return fmt.Sprintf("it follows %s, not the primary %s at %s", srv.Follows, primary.Name, primary.Address)
-	case srv.Syncing:
-		return fmt.Sprintf("its full synchronisation from %s (%s) runs; its own version is %s",
-			primary.Name, primary.Server.Version, srv.Version)
-	case !srv.LinkUp:
-		return fmt.Sprintf("its link to %s (%s) has been down for %s; its own version is %s",
-			primary.Name, primary.Server.Version, srv.LinkDown.Round(time.Second), srv.Version)
-	case srv.ReplID != primary.Server.ReplID:
-		return "its data are of another history than the primary's"
-	}
-	lag, listed := model.Lag(primary, n)
-	if !listed {
-		return "the primary does not list it as online yet"
-	}
-	if n.Down() {
-		return "it has caught up; its pod is about to turn Ready"
-	}
-	return fmt.Sprintf("it is %d bytes behind", lag)
-}
