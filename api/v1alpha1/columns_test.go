@@ -34,13 +34,15 @@ func TestWhatKubectlGetPrints(t *testing.T) {
 		st.Ready, st.Primary, st.Rollout = "2/3", "columns-1", "Held: NotSynced columns-2"
 		lag := int64(12)
 		st.Nodes = []v1alpha1.NodeStatus{{Name: "columns-0", Role: v1alpha1.RoleReplica, LagBytes: &lag}}
+		st.ShardsReady, st.Slots = "3/3", "16384/16384" // a Replication's are never written, and are empty
+		st.Shards = []v1alpha1.ShardStatus{{Name: "columns-shard-0", Ready: "2/2", Slots: 5461, SlotRanges: "0-5460"}}
 	})
 	table := asTable(t, s, "columns")
 	want := []struct {
 		column string
 		cell   any
 	}{
-		{"Name", "columns"}, {"Topology", "Replication"}, {"Ready", "2/3"},
+		{"Name", "columns"}, {"Topology", "Replication"}, {"Ready", "2/3"}, {"Shards", "3/3"}, {"Slots", "16384/16384"},
 		{"Primary", "columns-1"}, {"Rollout", "Held: NotSynced columns-2"}, {"Age", nil},
 	}
 	if len(table.ColumnDefinitions) != len(want) || len(table.Rows) != 1 {

@@ -9,6 +9,12 @@ const (
 	DefaultVersion = "9.1"
 	// DefaultReplicas of a primary, not counting it, in topology Replication.
 	DefaultReplicas = 2
+	// DefaultClusterReplicas of each primary, not counting it, in topology Cluster.
+	DefaultClusterReplicas = 1
+	// DefaultShards of topology Cluster.
+	DefaultShards = 3
+	// DefaultMaxParallelShards that are rolled at once.
+	DefaultMaxParallelShards = 1
 	// DefaultHandoverTimeout bounds how long writes wait in one handover.
 	DefaultHandoverTimeout = 5 * time.Second
 	// DefaultMaxLag is bytes.
@@ -26,15 +32,32 @@ func (s *ValkeySpec) ReplicaCount() int32 {
 	switch {
 	case s.Topology == TopologyStandalone:
 		return 0
-	case s.Replicas == nil:
-		return DefaultReplicas
-	default:
+	case s.Replicas != nil:
 		return *s.Replicas
+	case s.IsCluster():
+		return DefaultClusterReplicas
+	default:
+		return DefaultReplicas
 	}
 }
 
 // NodeCount is the wished number of servers in a shard.
 func (s *ValkeySpec) NodeCount() int32 { return 1 + s.ReplicaCount() }
+
+// IsCluster says that the data are divided among shards.
+func (s *ValkeySpec) IsCluster() bool { return s.Topology == TopologyCluster }
+
+// ShardCount is the wished number of shards: 1 with all topologies but Cluster.
+func (s *ValkeySpec) ShardCount() int32 {
+	switch {
+	case !s.IsCluster():
+		return 1
+	case s.Shards == nil:
+		return DefaultShards
+	default:
+		return *s.Shards
+	}
+}
 
 // PersistenceMode is the wished mode, or the default that follows from storage.
 func (s *ValkeySpec) PersistenceMode() PersistenceMode {
@@ -83,6 +106,22 @@ func (r *Rollout) ClientDrainOrDefault() time.Duration {
 		return DefaultClientDrain
 	}
 	return r.ClientDrain.Duration
+}
+
+// MaxParallelShardsOrDefault is how many shards may be rolled at once.
+func (r *Rollout) MaxParallelShardsOrDefault() int32 {
+	if r.MaxParallelShards == nil {
+		return DefaultMaxParallelShards
+	}
+	return *r.MaxParallelShards
+}
+
+// OnShardLossOrDefault is what becomes of the slots of a lost shard.
+func (r *Recovery) OnShardLossOrDefault() ShardLoss {
+	if r.OnShardLoss == "" {
+		return ShardLossManual
+	}
+	return r.OnShardLoss
 }
 
 // IsEnabled is true unless the user said false.

@@ -1,10 +1,15 @@
 package v1alpha1
 
+import "strconv"
+
 // What the operator writes on the objects of an instance.
 const (
 	// RoleLabel of a pod is the role that its server gave when it was last in
 	// service. Budgets select by it; the planner never reads it as the truth.
 	RoleLabel = "valkeeper.io/role"
+	// ShardLabel of a pod, and of a shard's StatefulSet and budget, is the number
+	// of the shard. Only topology Cluster has it.
+	ShardLabel = "valkeeper.io/shard"
 	// InServiceGate is the readiness gate of a pod: true once its server is the
 	// only primary or a synced replica. A pod without this condition has never
 	// been in service.
@@ -16,6 +21,11 @@ const (
 	OperatorUser = "valkeeper"
 	// ReplicationUser is the ACL user that replicas log in as at their primary.
 	ReplicationUser = "replication"
+	// MigrationUser is the ACL user that servers of a Cluster log in as where they
+	// move keys to.
+	MigrationUser = "migration"
+	// Slots is how many slots the keys of a Cluster fall into.
+	Slots = 16384
 	// Port that every server listens on.
 	Port = 6379
 	// ContainerName of the server in its pod.
@@ -31,8 +41,21 @@ func (v *Valkey) PrimaryServiceName() string { return v.Name + "-primary" }
 // ReplicasServiceName is the Service that reads may go to.
 func (v *Valkey) ReplicasServiceName() string { return v.Name + "-replicas" }
 
-// SystemSecretName is the Secret with the passwords of the operator's and the
-// replicas' users.
+// ClusterServiceName is the Service that leads clients of a Cluster to any
+// server in service, which then tells them of the others.
+func (v *Valkey) ClusterServiceName() string { return v.Name + "-cluster" }
+
+// ShardName is the name of shard k and of its StatefulSet. All topologies but
+// Cluster have shard 0 alone, which is named as the instance is.
+func (v *Valkey) ShardName(k int) string {
+	if !v.Spec.IsCluster() {
+		return v.Name
+	}
+	return v.Name + "-shard-" + strconv.Itoa(k)
+}
+
+// SystemSecretName is the Secret with the passwords of the users that are not
+// for clients: the operator's and the servers' own.
 func (v *Valkey) SystemSecretName() string { return v.Name + "-system" }
 
 // PodSelector selects the data pods of the instance.

@@ -10,6 +10,8 @@ import (
 type OwnedSettings struct {
 	Names    []string
 	Prefixes []string
+	// Except are settings that the prefixes take in and that spec.config may hold.
+	Except []string
 	// Why is the reason, and after a colon what to do in their place.
 	Why string
 }
@@ -54,7 +56,10 @@ var OperatorOwned = []OwnedSettings{
 	},
 	{
 		Prefixes: []string{"cluster-"},
-		Why:      "they belong to topology Cluster, which is not built yet: leave them out",
+		Except: []string{"cluster-node-timeout", "cluster-require-full-coverage", "cluster-allow-reads-when-down",
+			"cluster-allow-pubsubshard-when-down", "cluster-link-sendbuf-limit", "cluster-slot-stats-enabled",
+			"cluster-preferred-endpoint-type"},
+		Why: "the operator forms the cluster and keeps it together: leave them out",
 	},
 	{
 		Prefixes: []string{"tls-"},
@@ -68,8 +73,8 @@ var OperatorOwned = []OwnedSettings{
 
 // Has says whether the setting belongs to the group.
 func (o OwnedSettings) Has(setting string) bool {
-	return slices.Contains(o.Names, setting) ||
-		slices.ContainsFunc(o.Prefixes, func(p string) bool { return strings.HasPrefix(setting, p) })
+	return !slices.Contains(o.Except, setting) && (slices.Contains(o.Names, setting) ||
+		slices.ContainsFunc(o.Prefixes, func(p string) bool { return strings.HasPrefix(setting, p) }))
 }
 
 // Refusal is the message for a spec.config that holds one of the group.
@@ -78,7 +83,11 @@ func (o OwnedSettings) Refusal() string {
 	for _, p := range o.Prefixes {
 		listed = append(listed, p+"*")
 	}
-	return "spec.config may not set " + strings.Join(listed, ", ") + ": " + o.Why
+	what := strings.Join(listed, ", ")
+	if len(o.Except) > 0 {
+		what += " (other than " + strings.Join(o.Except, ", ") + ")"
+	}
+	return "spec.config may not set " + what + ": " + o.Why
 }
 
 // OwnerOf finds the group that a setting belongs to.

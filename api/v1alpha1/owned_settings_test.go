@@ -36,7 +36,14 @@ func rule(o v1alpha1.OwnedSettings) string {
 	for _, prefix := range o.Prefixes {
 		parts = append(parts, "k.startsWith('"+prefix+"')")
 	}
-	return "!self.exists(k, " + strings.Join(parts, " || ") + ")"
+	which := strings.Join(parts, " || ")
+	if len(o.Except) > 0 {
+		if len(parts) > 1 {
+			which = "(" + which + ")"
+		}
+		which += " && !(k in ['" + strings.Join(o.Except, "', '") + "'])"
+	}
+	return "!self.exists(k, " + which + ")"
 }
 
 // The API server and the renderer refuse the same settings for the same

@@ -10,6 +10,9 @@ const (
 	OperatorPasswordKey = "operator-password"
 	// ReplicationPasswordKey in the system Secret is ReplicationUser's password.
 	ReplicationPasswordKey = "replication-password"
+	// MigrationPasswordKey in the system Secret is MigrationUser's password. Only
+	// topology Cluster has it.
+	MigrationPasswordKey = "migration-password"
 )
 
 // AuthSecretName is the Secret with the password of the user default: the

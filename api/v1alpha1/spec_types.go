@@ -113,13 +113,44 @@ type Rollout struct {
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
 	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('10m')",message="spec.rollout.clientDrain must be from 0s to 10m"
 	ClientDrain *metav1.Duration `json:"clientDrain,omitempty"`
+	// maxParallelShards is how many shards of a Cluster may be rolled at once,
+	// from 1 to 64; 1 when not set. Fewer are while more would endanger the
+	// majority of the primaries.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=64
+	MaxParallelShards *int32 `json:"maxParallelShards,omitempty"`
+}
+
+// ShardLoss is what becomes of the slots of a shard that has lost every copy of
+// its data.
+//
+// +kubebuilder:validation:Enum=Manual;ReassignEmpty
+type ShardLoss string
+
+// The ways to go on after the loss of a shard.
+const (
+	ShardLossManual        ShardLoss = "Manual"
+	ShardLossReassignEmpty ShardLoss = "ReassignEmpty"
+)
+
+// Recovery is what may be done about data that are lost.
+type Recovery struct {
+	// onShardLoss is what becomes of the slots of a shard that has lost every
+	// copy of its data, as all of its pods have gone and their data with them.
+	// Manual, the default, shows the loss and leaves the slots without a server.
+	// ReassignEmpty gives them to an empty server of the shard, so that they are
+	// served again, without the keys that they held. A shard whose data are on
+	// volumes is waited for in either case.
+	// +optional
+	OnShardLoss ShardLoss `json:"onShardLoss,omitempty"`
 }
 
 // PodDisruptionBudget protects the primary and the replicas from evictions.
 type PodDisruptionBudget struct {
-	// enabled makes one budget for the primary and one for the replicas. They
-	// exist with topology Replication only: a budget for a single server would
-	// block every drain for ever.
+	// enabled makes one budget for the primary and one for the replicas with
+	// topology Replication, and one for each shard with topology Cluster. A single
+	// server has none: its budget would block every drain for ever.
 	// +optional
 	// +kubebuilder:default:=true
 	Enabled *bool `json:"enabled,omitempty"`
@@ -171,8 +202,8 @@ type PodTemplate struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.secretName) || !has(self.enabled) || self.enabled",message="spec.auth.secretName has no use while spec.auth.enabled is false: remove one of them"
 type Auth struct {
-	// enabled asks clients for the password of the user default. Replication and
-	// the operator have users of their own in any case.
+	// enabled asks clients for the password of the user default. The operator and
+	// the servers among each other have users of their own in any case.
 	// +optional
 	// +kubebuilder:default:=true
 	Enabled *bool `json:"enabled,omitempty"`

@@ -20,8 +20,8 @@ const (
 const HistoryLimit = 16
 
 // ValkeyStatus is what the operator saw last. It is rebuilt from what is seen,
-// but for formed, lastPrimary, history, lastHandover and handoverFailure: those
-// cannot be seen once every server is down.
+// but for formed, lastPrimary, history, lastHandover and handoverFailure, of the
+// instance or of its shards: those cannot be seen once every server is down.
 type ValkeyStatus struct {
 	// observedGeneration is the metadata.generation that the rest of the status
 	// speaks of.
@@ -35,25 +35,41 @@ type ValkeyStatus struct {
 	// ready is servers in service of servers wished for, such as "3/3".
 	// +optional
 	Ready string `json:"ready,omitempty"`
+	// shardsReady is shards of a Cluster whose servers are all in service, of
+	// shards wished for, such as "3/3".
+	// +optional
+	ShardsReady string `json:"shardsReady,omitempty"`
+	// slots is slots of a Cluster that a primary serves, of all, such as
+	// "16384/16384".
+	// +optional
+	Slots string `json:"slots,omitempty"`
 	// primary is the pod whose server says that it is primary; empty for none or
-	// several.
+	// several, and with topology Cluster, whose primaries are in shards.
 	// +optional
 	Primary string `json:"primary,omitempty"`
 	// rollout is one line on how far the newest change has come, such as
 	// "2/3 fresh", "Complete" or "Held: NotSynced valkey-1".
 	// +optional
 	Rollout string `json:"rollout,omitempty"`
-	// updateRevision is the revision that a fresh pod runs.
+	// updateRevision is the revision that a fresh pod runs. With topology Cluster
+	// each shard has its own.
 	// +optional
 	UpdateRevision string `json:"updateRevision,omitempty"`
-	// nodes are the servers, in order of their ordinal.
+	// shards of a Cluster, in order.
 	// +optional
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=map
 	// +listMapKey=name
+	Shards []ShardStatus `json:"shards,omitempty"`
+	// nodes are the servers, in order of their shard and ordinal.
+	// +optional
+	// +kubebuilder:validation:MaxItems=640
+	// +listType=map
+	// +listMapKey=name
 	Nodes []NodeStatus `json:"nodes,omitempty"`
 	// formed is true once the instance has had a primary in service. From then
-	// on there is data to protect.
+	// on there is data to protect. With topology Cluster each shard has its own, as
+	// it has lastPrimary, history, lastHandover and handoverFailure.
 	// +optional
 	Formed bool `json:"formed,omitempty"`
 	// lastPrimary is the pod last seen as the only primary.
@@ -70,6 +86,49 @@ type ValkeyStatus struct {
 	LastHandover *HandoverStatus `json:"lastHandover,omitempty"`
 	// handoverFailure is set while the newest handover failed; the next one
 	// waits longer each time.
+	// +optional
+	HandoverFailure *HandoverFailure `json:"handoverFailure,omitempty"`
+}
+
+// ShardStatus is one shard of a Cluster: a primary, its replicas and their slots.
+type ShardStatus struct {
+	// name of the shard and of its StatefulSet.
+	// +required
+	Name string `json:"name"`
+	// primary is the pod whose server says that it is the shard's primary; empty
+	// for none or several.
+	// +optional
+	Primary string `json:"primary,omitempty"`
+	// ready is servers in service of servers wished for, such as "2/2".
+	// +optional
+	Ready string `json:"ready,omitempty"`
+	// slots is how many slots the shard's primary owns.
+	// +optional
+	Slots int32 `json:"slots"`
+	// slotRanges are those slots, such as "0-5460 10923".
+	// +optional
+	SlotRanges string `json:"slotRanges,omitempty"`
+	// updateRevision is the revision that a fresh pod of the shard runs.
+	// +optional
+	UpdateRevision string `json:"updateRevision,omitempty"`
+	// formed is true once the shard has had a primary with slots in service. From
+	// then on there is data to protect.
+	// +optional
+	Formed bool `json:"formed,omitempty"`
+	// lastPrimary is the pod last seen as the shard's only primary.
+	// +optional
+	LastPrimary string `json:"lastPrimary,omitempty"`
+	// history is the replication ids of the shard's primaries so far, newest
+	// first.
+	// +optional
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
+	History []string `json:"history,omitempty"`
+	// lastHandover is the shard's newest handover that succeeded.
+	// +optional
+	LastHandover *HandoverStatus `json:"lastHandover,omitempty"`
+	// handoverFailure is set while the shard's newest handover failed; the next
+	// one waits longer each time.
 	// +optional
 	HandoverFailure *HandoverFailure `json:"handoverFailure,omitempty"`
 }
@@ -91,6 +150,9 @@ type NodeStatus struct {
 	// name of the pod.
 	// +required
 	Name string `json:"name"`
+	// shard that the pod belongs to, with topology Cluster.
+	// +optional
+	Shard string `json:"shard,omitempty"`
 	// role is what the server itself says, unknown when it does not answer.
 	// +required
 	Role NodeRole `json:"role"`

@@ -15,6 +15,9 @@ import (
 // replication is a spec with more fields.
 func replication(fields string) string { return "{topology: Replication, " + fields + "}" }
 
+// cluster is a spec with more fields.
+func cluster(fields string) string { return "{topology: Cluster, " + fields + "}" }
+
 func TestWhatIsAcceptedWhenCreated(t *testing.T) {
 	s := server(t)
 	for name, spec := range map[string]string{
@@ -41,6 +44,16 @@ func TestWhatIsAcceptedWhenCreated(t *testing.T) {
 		"a grace period":            replication(`terminationGracePeriodSeconds: 30`),
 		"storage of a class":        replication(`storage: {size: 10Gi, class: fast}`),
 		"a log on nothing but /tmp": replication(`persistence: {mode: AOF}`),
+		"one shard at a time":       replication(`rollout: {maxParallelShards: 1}`),
+		"a cluster":                 `{topology: Cluster}`,
+		"a small cluster":           cluster(`shards: 3, replicas: 1`),
+		"a large cluster":           cluster(`shards: 64, replicas: 8, storage: {size: 1Gi}`),
+		"shards in parallel":        cluster(`shards: 6, rollout: {maxParallelShards: 64}`),
+		"a loss made good by hand":  cluster(`recovery: {onShardLoss: Manual}`),
+		"a loss accepted":           cluster(`recovery: {onShardLoss: ReassignEmpty}`),
+		"nothing said of a loss":    cluster(`recovery: {}`),
+		"settings of a cluster": cluster(`config: {cluster-node-timeout: "15000", cluster-require-full-coverage: "no", cluster-allow-reads-when-down: "yes",
+			cluster-allow-pubsubshard-when-down: "no", cluster-link-sendbuf-limit: "1", cluster-slot-stats-enabled: "yes", cluster-preferred-endpoint-type: hostname}`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := s.Create(context.Background(), valkey("cart", spec), client.DryRunAll); err != nil {
@@ -55,8 +68,19 @@ func TestWhatIsRefusedWhenCreated(t *testing.T) {
 	for _, c := range []struct{ name, spec, message string }{
 		{"no topology", `{}`, "spec.topology: Required value"},
 		{"an unknown topology", `{topology: Ring}`, `supported values: "Standalone", "Replication", "Sentinel", "Cluster"`},
-		{"Sentinel", `{topology: Sentinel}`, "topologies Sentinel and Cluster are not built yet: use Standalone or Replication"},
-		{"Cluster", `{topology: Cluster}`, "topologies Sentinel and Cluster are not built yet: use Standalone or Replication"},
+		{"Sentinel", `{topology: Sentinel}`, "topology Sentinel is not built yet: use Standalone, Replication or Cluster"},
+		{"primaries alone in a cluster", cluster(`replicas: 0`), "spec.replicas must be at least 1 with topology Cluster"},
+		{"two shards", cluster(`shards: 2`), "spec.shards must be at least 3: with fewer, the primaries that remain when one fails are no majority"},
+		{"fewer shards than none", cluster(`shards: -1`), "spec.shards must be at least 3"},
+		{"too many shards", cluster(`shards: 65`), "should be less than or equal to 64"},
+		{"shards of one primary", replication(`shards: 3`), "spec.shards is only for topology Cluster"},
+		{"shards of one server", `{topology: Standalone, shards: 3}`, "spec.shards is only for topology Cluster"},
+		{"no shard at a time", cluster(`rollout: {maxParallelShards: 0}`), "should be greater than or equal to 1"},
+		{"all too parallel", cluster(`rollout: {maxParallelShards: 65}`), "should be less than or equal to 64"},
+		{"one shard in parallel", replication(`rollout: {maxParallelShards: 2}`), "spec.rollout.maxParallelShards may be more than 1 only with topology Cluster"},
+		{"a lost shard without shards", replication(`recovery: {onShardLoss: Manual}`), "spec.recovery is only for topology Cluster"},
+		{"another way to recover", cluster(`recovery: {onShardLoss: Pray}`), `supported values: "Manual", "ReassignEmpty"`},
+		{"settings of a cluster", replication(`config: {cluster-node-timeout: "15000"}`), "spec.config may set cluster-* only with topology Cluster"},
 		{"replicas of a single server", `{topology: Standalone, replicas: 1}`, "for replicas use topology Replication"},
 		{"no replicas", replication(`replicas: 0`), "for a single server use topology Standalone"},
 		{"fewer than none", replication(`replicas: -1`), "should be greater than or equal to 0"},
@@ -162,6 +186,11 @@ func TestWhatCannotBeChangedLater(t *testing.T) {
 		{"storage class added", replication(`storage: {size: 1Gi}`), replication(`storage: {size: 1Gi, class: b}`), "spec.storage.class cannot be changed"},
 		{"snapshots to a log on one server", `{topology: Standalone, storage: {size: 1Gi}}`, `{topology: Standalone, storage: {size: 1Gi}, persistence: {mode: AOF}}`, "spec.persistence.mode cannot change between RDB and AOF"},
 		{"a log to snapshots on one server", `{topology: Standalone, storage: {size: 1Gi}, persistence: {mode: AOF}}`, `{topology: Standalone, storage: {size: 1Gi}}`, "spec.persistence.mode cannot change between RDB and AOF"},
+		{"topology to a cluster", `{topology: Replication}`, `{topology: Cluster}`, "spec.topology cannot be changed: create another instance"},
+		{"shards", cluster(`shards: 3`), cluster(`shards: 5`), ""},
+		{"fewer shards", cluster(`shards: 5`), `{topology: Cluster}`, ""},
+		{"replicas of a cluster", cluster(`replicas: 1`), cluster(`replicas: 2`), ""},
+		{"snapshots to a log in a cluster", cluster(`storage: {size: 1Gi}`), cluster(`storage: {size: 1Gi}, persistence: {mode: AOF}`), ""},
 		{"snapshots to a log with replicas", replication(`storage: {size: 1Gi}`), replication(`storage: {size: 1Gi}, persistence: {mode: AOF}`), ""},
 		{"persistence switched on on one server", `{topology: Standalone}`, `{topology: Standalone, persistence: {mode: AOF}}`, ""},
 		{"version", replication(`version: "8.1"`), replication(`version: "9.1"`), ""},

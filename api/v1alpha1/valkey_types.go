@@ -13,10 +13,12 @@ import (
 // +kubebuilder:resource:shortName=vk,categories=all
 // +kubebuilder:printcolumn:name="Topology",type=string,JSONPath=`.spec.topology`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.ready`
+// +kubebuilder:printcolumn:name="Shards",type=string,JSONPath=`.status.shardsReady`
+// +kubebuilder:printcolumn:name="Slots",type=string,JSONPath=`.status.slots`
 // +kubebuilder:printcolumn:name="Primary",type=string,JSONPath=`.status.primary`
 // +kubebuilder:printcolumn:name="Rollout",type=string,JSONPath=`.status.rollout`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 40",message="metadata.name may have at most 40 characters, because the names and labels made from it (such as <name>-replicas and the revision of a pod) end at 63: choose a shorter name"
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 40",message="metadata.name may have at most 40 characters, because the names and labels made from it (such as <name>-shard-63-8 and the revision of a pod) end at 63: choose a shorter name"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be a DNS label, because Services are named after it: begin with a letter, then lower case letters, digits and '-', and no dots"
 type Valkey struct {
 	metav1.TypeMeta   `json:",inline"`
@@ -57,17 +59,24 @@ const (
 // +kubebuilder:validation:XValidation:rule="!(has(self.image) && has(self.version))",message="set spec.version or spec.image, not both: version picks the operator's image of that version, image names one in full"
 // +kubebuilder:validation:XValidation:rule="self.topology != 'Standalone' || !has(self.replicas) || self.replicas == 0",message="spec.replicas must be 0 or left out with topology Standalone: for replicas use topology Replication"
 // +kubebuilder:validation:XValidation:rule="self.topology != 'Replication' || !has(self.replicas) || self.replicas >= 1",message="spec.replicas must be at least 1 with topology Replication (it does not count the primary): for a single server use topology Standalone"
+// +kubebuilder:validation:XValidation:rule="self.topology != 'Cluster' || !has(self.replicas) || self.replicas >= 1",message="spec.replicas must be at least 1 with topology Cluster (it counts the replicas of each shard's primary, not the primary itself): a primary without a replica cannot be restarted without an outage of its slots"
+// +kubebuilder:validation:XValidation:rule="self.topology == 'Cluster' || !has(self.shards)",message="spec.shards is only for topology Cluster: remove it, or create an instance of topology Cluster"
+// +kubebuilder:validation:XValidation:rule="self.topology == 'Cluster' || !has(self.rollout) || !has(self.rollout.maxParallelShards) || self.rollout.maxParallelShards == 1",message="spec.rollout.maxParallelShards may be more than 1 only with topology Cluster, as other topologies have one shard: remove it"
+// +kubebuilder:validation:XValidation:rule="self.topology == 'Cluster' || !has(self.recovery)",message="spec.recovery is only for topology Cluster, as other topologies have no slots to give away: remove it"
+// +kubebuilder:validation:XValidation:rule="self.topology == 'Cluster' || !has(self.config) || !self.config.exists(k, k.startsWith('cluster-'))",message="spec.config may set cluster-* only with topology Cluster: remove them"
 // +kubebuilder:validation:XValidation:rule="has(self.storage) == has(oldSelf.storage)",message="spec.storage cannot be added or removed later, because Kubernetes does not let a StatefulSet change its volumes: create another instance and copy the data"
 // +kubebuilder:validation:XValidation:rule="!has(self.persistence) || !has(self.persistence.save) || (has(self.persistence.mode) ? self.persistence.mode == 'RDB' : has(self.storage))",message="spec.persistence.save is only for mode RDB: set spec.persistence.mode to RDB or remove save"
 // +kubebuilder:validation:XValidation:rule="self.topology != 'Standalone' || !([oldSelf.?persistence.?mode.orValue(has(oldSelf.storage) ? 'RDB' : 'None'), self.?persistence.?mode.orValue(has(self.storage) ? 'RDB' : 'None')] in [['RDB', 'AOF'], ['AOF', 'RDB']])",message="spec.persistence.mode cannot change between RDB and AOF with topology Standalone, because a server reads only the file of its own mode and would start without the data: create another instance and copy the data"
 type ValkeySpec struct {
 	// topology is how the servers share the work. Standalone is one server,
 	// whose restart is an outage. Replication is a primary and its replicas,
-	// whose role is handed over before the primary restarts. Sentinel and
-	// Cluster are not built yet. It cannot be changed later.
+	// whose role is handed over before the primary restarts. Cluster divides the
+	// data among shards, each with a primary and replicas of its own, for clients
+	// that know Valkey Cluster. Sentinel is not built yet. It cannot be changed
+	// later.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.topology cannot be changed: create another instance and copy the data"
-	// +kubebuilder:validation:XValidation:rule="!(self in ['Sentinel', 'Cluster'])",message="topologies Sentinel and Cluster are not built yet: use Standalone or Replication"
+	// +kubebuilder:validation:XValidation:rule="self != 'Sentinel'",message="topology Sentinel is not built yet: use Standalone, Replication or Cluster"
 	Topology Topology `json:"topology"`
 
 	// version of Valkey, such as "9.1" or "8.1.4": the tag of an image in the
@@ -98,8 +107,16 @@ type ValkeySpec struct {
 	// +listType=atomic
 	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
 
-	// replicas of each primary, not counting it. 2 with topology Replication
-	// when not set.
+	// shards that the data are divided among, from 3 to 64; only with topology
+	// Cluster, and 3 when not set. When it changes, slots move between the shards
+	// while clients read and write; no server restarts for it.
+	// +optional
+	// +kubebuilder:validation:Maximum=64
+	// +kubebuilder:validation:XValidation:rule="self >= 3",message="spec.shards must be at least 3: with fewer, the primaries that remain when one fails are no majority, and elect nobody"
+	Shards *int32 `json:"shards,omitempty"`
+
+	// replicas of each primary, not counting it. When not set: 2 with topology
+	// Replication, 1 with Cluster.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=8
@@ -122,7 +139,8 @@ type ValkeySpec struct {
 	Persistence Persistence `json:"persistence,omitzero"`
 
 	// config is free settings of valkey.conf. Those that the operator owns are
-	// refused with the reason.
+	// refused with the reason, and those of Valkey Cluster (cluster-*) with other
+	// topologies.
 	// +optional
 	Config Config `json:"config,omitempty"`
 
@@ -137,6 +155,11 @@ type ValkeySpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	RestartToken string `json:"restartToken,omitempty"`
+
+	// recovery is what may be done about data that are lost; only with topology
+	// Cluster.
+	// +optional
+	Recovery Recovery `json:"recovery,omitzero"`
 
 	// podDisruptionBudget protects the primary and the replicas from evictions.
 	// +optional
