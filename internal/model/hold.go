@@ -53,6 +53,26 @@ const (
 	EvictionRefused Reason = "EvictionRefused"
 	// PodStarting: a pod is not there yet, or has not started.
 	PodStarting Reason = "PodStarting"
+
+	// Joining: a node has not yet become a member that all others know.
+	Joining Reason = "Joining"
+	// ClusterDisagrees: the members do not all see the cluster alike, or a
+	// majority of its primaries cannot be seen.
+	ClusterDisagrees Reason = "ClusterDisagrees"
+	// SlotsUncovered: hash slots are served by nobody.
+	SlotsUncovered Reason = "SlotsUncovered"
+	// SlotsMoving: hash slots move from or to the shard.
+	SlotsMoving Reason = "SlotsMoving"
+	// SlotMoveFailed: the last migration of slots failed; the next one waits.
+	SlotMoveFailed Reason = "SlotMoveFailed"
+	// RolloutFirst: slots move once every pod runs the newest revision.
+	RolloutFirst Reason = "RolloutFirst"
+	// OtherShards: as many other shards as may be are at work.
+	OtherShards Reason = "OtherShards"
+	// ForeignPrimary: the shard's nodes follow a node of another shard.
+	ForeignPrimary Reason = "ForeignPrimary"
+	// ShardLost: no node of the shard holds any data any more.
+	ShardLost Reason = "ShardLost"
 )
 
 // Hold says that the engine declines to go on: where, why, and for how long if

@@ -30,8 +30,11 @@ const (
 type Snapshot struct {
 	Instance string // namespace/name
 	Topology Topology
-	Policy   Policy
-	Shards   []Shard
+	// Formed is true once all of the instance has been complete: every shard has
+	// had its primary, and every slot somebody who serves it.
+	Formed bool
+	Policy Policy
+	Shards []Shard
 }
 
 // Policy is what the user asked for, with every default filled in.
@@ -50,12 +53,26 @@ type Policy struct {
 	ClientDrain time.Duration
 	// Durable says that a node's data outlive its pod (it has a volume).
 	Durable bool
+
+	// Shards is the wished number of shards; 1 but for a cluster.
+	Shards int
+	// ParallelShards is in how many shards a rollout may work at the same time.
+	ParallelShards int
+	// ReassignEmpty: the slots of a shard whose data are lost for good go to its
+	// empty nodes without asking.
+	ReassignEmpty bool
 }
 
 // Shard is a primary and its replicas. Standalone and Replication have exactly
 // one.
 type Shard struct {
 	Name string
+	// Index is the shard's place among the shards of its instance, from 0.
+	Index int
+	// Leaving: there are to be fewer shards, and this is one too many.
+	Leaving bool
+	// Exists: there is a StatefulSet of its name.
+	Exists bool
 	// Revision is what a fresh pod carries in its controller-revision-hash. It
 	// is empty until the StatefulSet's controller has seen the newest template.
 	Revision string
@@ -80,6 +97,8 @@ type Memory struct {
 	// History lists the replication ids of the primaries seen so far, newest
 	// first. A copy with an older id is an older copy.
 	History []string
+	// Slots are those that the shard's primary served when it was last seen.
+	Slots Slots
 }
 
 // Traffic is where the Services point, and how long they have been left alone.
@@ -164,6 +183,9 @@ type Node struct {
 	Admitted bool
 	// Revision is the pod's controller-revision-hash.
 	Revision string
+	// HostLost: Kubernetes has not heard of the pod's host for longer than a host
+	// may be silent. Its server may run all the same.
+	HostLost bool
 	// Dead is positive evidence that no server process runs in this pod: its
 	// container has terminated or never started, or the pod terminates and its
 	// port refuses connections. A server that is merely silent is not dead.
@@ -221,11 +243,20 @@ type Server struct {
 	// acknowledged, by address as it shows them.
 	Acked map[string]int64
 	// Clients counts the connections of users: normal and pubsub clients that
-	// are neither ours nor replicas'.
+	// are neither ours nor replicas'. In a cluster, where clients keep their
+	// connections to every member, only those that are not silent count.
 	Clients int
+
+	// Held is true for a former primary of a cluster that does not join it before
+	// its copy has been compared: it runs outside, as a replica of nobody.
+	Held bool
+	// Cluster is what a member of a cluster says of it; nil for any other server.
+	// A member that says it is a primary, owns no slot and is followed by nobody
+	// serves nobody: its Role is RoleReplica, and it follows Nobody.
+	Cluster *ClusterServer
 }
 
-// Nobody is the address that every server follows when it boots: nothing
-// listens there. A node that restarted therefore never serves as primary, nor
+// Nobody is the address that every server follows when it boots outside of a
+// cluster: nothing listens there. A node that restarted therefore never serves as primary, nor
 // does anybody synchronise from it, until its copy has been compared.
 const Nobody = "127.0.0.1:1"

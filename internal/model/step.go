@@ -22,8 +22,9 @@ type Step interface {
 
 // Promote makes a replica the primary of a shard that has none.
 type Promote struct {
-	Node Ref
-	Why  string
+	Node  Ref
+	Means Means
+	Why   string
 }
 
 // Follow points a node at the primary.
@@ -128,10 +129,10 @@ func (s Drain) String() string    { return "drain " + s.Node.Name }
 func (s Handover) String() string { return fmt.Sprintf("hand over %s to %s", s.From.Name, s.To.Name) }
 func (s Restart) String() string  { return fmt.Sprintf("restart %s (%s)", s.Node.Name, s.Why) }
 
-// Same compares the promoted pod.
+// Same compares the promoted pod and the means.
 func (s Promote) Same(other Step) bool {
 	o, ok := other.(Promote)
-	return ok && o.Node == s.Node
+	return ok && o.Node == s.Node && o.Means == s.Means
 }
 
 // Same compares both pods.

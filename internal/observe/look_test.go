@@ -81,7 +81,7 @@ status: {phase: Pending}`)
 	host := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "host-a", Labels: map[string]string{corev1.LabelTopologyZone: "zone-1"}}}
 	shard := look(t, 4, set(v, 4, 4), &pod, host,
 		slice("cart-primary", v, "10.0.0.1"), slice("cart-replicas", v, "10.0.0.3", "10.0.0.2"))
-	want := model.Shard{Name: "cart", Revision: "cart-new", Size: 3,
+	want := model.Shard{Name: "cart", Revision: "cart-new", Size: 3, Exists: true,
 		Nodes: []model.Node{
 			{Ordinal: 0, Ref: model.Ref{Name: "cart-0"}},
 			{Ordinal: 1, Ref: model.Ref{Name: "cart-1", UID: "uid-1"}, Host: "host-a", Zone: "zone-1", Phase: model.PodPending, Revision: "cart-new"},

@@ -67,6 +67,7 @@ func (o Observer) Look(ctx context.Context, v *v1alpha1.Valkey, creds servers.Cr
 		Name:     v.Name,
 		Revision: revision(sts, applied),
 		Size:     size(sts),
+		Exists:   sts != nil,
 		Memory:   model.Memory{Formed: v.Status.Formed, Primary: v.Status.LastPrimary, History: v.Status.History},
 		Traffic:  traffic,
 		Attempt:  attempt(v, o.Now()),
@@ -79,6 +80,7 @@ func (o Observer) Look(ctx context.Context, v *v1alpha1.Valkey, creds servers.Cr
 	return model.Snapshot{
 		Instance: instance(v),
 		Topology: model.Topology(v.Spec.Topology),
+		Formed:   v.Status.Formed,
 		Policy:   Policy(v),
 		Shards:   []model.Shard{shard},
 	}, nil

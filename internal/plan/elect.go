@@ -13,24 +13,27 @@ import (
 // elect finds a primary for a shard that has none: a new shard, or one whose
 // primary is gone for certain. It never promotes while a server that may be
 // primary is merely silent.
-func elect(_ topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
+func elect(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
 	if len(shard.Primaries()) > 0 {
 		return model.Decision{}
 	}
-	if n, silent := maybePrimary(shard); silent {
+	if n, silent := maybePrimary(rules, shard); silent {
 		return hold(shard, model.PrimaryNotVisible, n.Name,
 			"its server does not answer and may still be primary; nothing is promoted before it answers or has ended")
+	}
+	if d := rules.Vacancy(shard); d.Made() {
+		return d
 	}
 	if d := halfway(shard); d.Made() {
 		return d
 	}
-	if d := successor(shard); d.Made() {
+	if d := successor(rules, shard); d.Made() {
 		return d
 	}
 	if d := allCopiesSeen(policy, shard); d.Made() {
 		return d
 	}
-	return bestCopy(shard)
+	return bestCopy(rules, shard)
 }
 
 // halfway deals with a primary that has demoted itself for a FAILOVER and whose
@@ -63,9 +66,9 @@ func mayTakeOver(shard model.Shard, n model.Node) bool {
 
 // maybePrimary finds a node that has been in service, does not answer, and is
 // not known to be dead.
-func maybePrimary(shard model.Shard) (model.Node, bool) {
+func maybePrimary(rules topology.Rules, shard model.Shard) (model.Node, bool) {
 	for _, n := range shard.Nodes {
-		if n.Phase != model.PodAbsent && shard.Served(n) && !n.Server.Answered && !n.Dead {
+		if n.Phase != model.PodAbsent && shard.Served(n) && !n.Server.Answered && !n.Dead && !rules.Fenced(n) {
 			return n, true
 		}
 	}
@@ -77,7 +80,7 @@ func maybePrimary(shard model.Shard) (model.Node, bool) {
 // memory and as new as replication allows, so nobody's disk is waited for; but
 // whoever answers and has more counts, also one that was not put into service
 // yet, or has just booted.
-func successor(shard model.Shard) model.Decision {
+func successor(rules topology.Rules, shard model.Shard) model.Decision {
 	served := false
 	var able []model.Node
 	for _, n := range shard.Nodes {
@@ -89,7 +92,7 @@ func successor(shard model.Shard) model.Decision {
 	if !served {
 		return model.Decision{}
 	}
-	return promoteNewest(shard, able, "the primary is gone, and this replica has the most of its history")
+	return promoteNewest(rules, shard, able, "the primary is gone, and this replica has the most of its history")
 }
 
 // whole says that a replica's copy is complete as far as it goes.
@@ -163,7 +166,7 @@ func mayHoldCopy(policy model.Policy, shard model.Shard, n model.Node) bool {
 }
 
 // bestCopy compares all copies after a start from disk, or from nothing.
-func bestCopy(shard model.Shard) model.Decision {
+func bestCopy(rules topology.Rules, shard model.Shard) model.Decision {
 	var able []model.Node
 	for _, n := range shard.Nodes {
 		if n.Phase == model.PodRunning && n.Server.Answered && n.Server.Role == model.RoleReplica && !n.Server.Loading {
@@ -172,21 +175,24 @@ func bestCopy(shard model.Shard) model.Decision {
 	}
 	full := slices.DeleteFunc(slices.Clone(able), func(n model.Node) bool { return n.Server.Keys == 0 })
 	if len(newestHistory(shard, full)) > 0 && !anyUnknown(shard, full) {
-		return promoteNewest(shard, full, "it holds the most of the newest known history")
+		return promoteNewest(rules, shard, full, "it holds the most of the newest known history")
 	}
 	switch {
 	case len(full) == 0:
-		return promoteEmpty(shard, able)
+		return promoteEmpty(rules, shard, able)
 	case len(full) == 1 && (!shard.Memory.Formed || full[0].Name == shard.Memory.Primary):
-		return model.Do(model.Promote{Node: full[0].Ref, Why: "it is the only node with data"})
+		return rules.Promotion(shard, full[0], "it is the only node with data")
 	case sameHistory(shard, full):
-		return model.Do(model.Promote{Node: mostComplete(full).Ref, Why: "all data share one history, and it holds the most of it"})
+		return rules.Promotion(shard, mostComplete(full), "all data share one history, and it holds the most of it")
 	}
-	return promoteRemembered(shard, full)
+	return promoteRemembered(rules, shard, full)
 }
 
 // promoteEmpty starts a shard in which no node holds anything.
-func promoteEmpty(shard model.Shard, able []model.Node) model.Decision {
+func promoteEmpty(rules topology.Rules, shard model.Shard, able []model.Node) model.Decision {
+	if d := rules.Empty(shard, able); d.Made() {
+		return d
+	}
 	if len(able) == 0 {
 		return hold(shard, model.PodStarting, "", "no server is ready to be promoted yet")
 	}
@@ -195,7 +201,7 @@ func promoteEmpty(shard model.Shard, able []model.Node) model.Decision {
 		why = "no node holds any data, so none can be lost"
 	}
 	first := slices.MinFunc(able, func(a, b model.Node) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
-	return model.Do(model.Promote{Node: first.Ref, Why: why})
+	return rules.Promotion(shard, first, why)
 }
 
 // promoteRemembered falls back to the last primary that was seen when its server
@@ -203,10 +209,10 @@ func promoteEmpty(shard model.Shard, able []model.Node) model.Decision {
 // every write. A snapshot of a history that nobody remembers is another matter:
 // it may be an old one. No key count is ever a reason: more keys are not newer
 // keys.
-func promoteRemembered(shard model.Shard, full []model.Node) model.Decision {
+func promoteRemembered(rules topology.Rules, shard model.Shard, full []model.Node) model.Decision {
 	for _, n := range full {
 		if n.Name == shard.Memory.Primary && n.Server.Offset == 0 {
-			return model.Do(model.Promote{Node: n.Ref, Why: "the copies have no common history, and it was the last primary"})
+			return rules.Promotion(shard, n, "the copies have no common history, and it was the last primary")
 		}
 	}
 	return unknownHistory(shard, full)
@@ -225,7 +231,7 @@ func unknownHistory(shard model.Shard, copies []model.Node) model.Decision {
 
 // promoteNewest promotes the node with the most of the newest history that any
 // of them has, if any has one that is known.
-func promoteNewest(shard model.Shard, nodes []model.Node, why string) model.Decision {
+func promoteNewest(rules topology.Rules, shard model.Shard, nodes []model.Node, why string) model.Decision {
 	known := newestHistory(shard, nodes)
 	switch {
 	case len(known) == 0:
@@ -233,5 +239,5 @@ func promoteNewest(shard model.Shard, nodes []model.Node, why string) model.Deci
 	case !sameHistory(shard, known): // two continued the last known one, each in its own way
 		return unknownHistory(shard, known)
 	}
-	return model.Do(model.Promote{Node: mostComplete(known).Ref, Why: why})
+	return rules.Promotion(shard, mostComplete(known), why)
 }

@@ -15,26 +15,34 @@ type decider func(rules topology.Rules, policy model.Policy, shard model.Shard) 
 var deciders = []decider{
 	replaceSuperseded, // a pod that never came up and has a newer spec
 	elect,             // no primary: form the shard, or promote the best copy
+	meet,              // every node is a member that all others know
 	settle,            // two primaries: one has to follow
 	publish,           // Services, labels and readiness show what the servers say
 	failover,          // a FAILOVER that runs is waited for
 	rejoin,            // every node follows the primary
+	forget,            // members that are no more
 	scale,             // the number of nodes
+	reshard,           // which shard serves which slots
 	rollout.Next,      // stale pods
 }
 
 // Next is the plan for an instance: at most one step for each shard, and the
-// holds. What holds in one shard takes nothing away from another.
+// holds. What holds in one shard takes nothing away from another; only what
+// would endanger another waits for it (exclusive.go).
 func Next(snap model.Snapshot) (model.Plan, error) {
-	rules, err := topology.For(snap.Topology)
+	rules, err := topology.For(snap)
 	if err != nil {
 		return model.Plan{}, err
 	}
+	decisions := make([]model.Decision, len(snap.Shards))
+	for i, shard := range snap.Shards {
+		decisions[i] = decide(rules, snap.Policy, shard)
+	}
+	exclude(snap, decisions)
 	plan := model.Plan{Steps: map[string]model.Step{}}
-	for _, shard := range snap.Shards {
-		d := decide(rules, snap.Policy, shard)
+	for i, d := range decisions {
 		if d.Step != nil {
-			plan.Steps[shard.Name] = d.Step
+			plan.Steps[snap.Shards[i].Name] = d.Step
 		}
 		plan.Holds = append(plan.Holds, d.Holds...)
 	}
@@ -42,6 +50,9 @@ func Next(snap model.Snapshot) (model.Plan, error) {
 }
 
 func decide(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
+	if shard.Size == 0 {
+		return unmanned(policy, shard)
+	}
 	for _, ask := range deciders {
 		if d := ask(rules, policy, shard); d.Made() {
 			return d
@@ -50,8 +61,34 @@ func decide(rules topology.Rules, policy model.Policy, shard model.Shard) model.
 	return model.Decision{}
 }
 
+// unmanned is a shard whose StatefulSet is asked for no pod: it has left, and
+// comes back if it is wished for again.
+func unmanned(policy model.Policy, shard model.Shard) model.Decision {
+	switch {
+	case len(shard.Nodes) > 0:
+		return hold(shard, model.PodStarting, shard.Nodes[0].Name, "its pod is on its way out")
+	case shard.Leaving:
+		return model.Decision{}
+	case !shard.Exists:
+		return hold(shard, model.PodStarting, "", "its StatefulSet is not there yet")
+	}
+	return model.Do(model.Scale{From: 0, To: policy.Nodes})
+}
+
 func replaceSuperseded(_ topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
 	return rollout.Superseded(policy, shard)
+}
+
+func meet(rules topology.Rules, _ model.Policy, shard model.Shard) model.Decision {
+	return rules.Meet(shard)
+}
+
+func forget(rules topology.Rules, _ model.Policy, shard model.Shard) model.Decision {
+	return rules.Forget(shard)
+}
+
+func reshard(rules topology.Rules, _ model.Policy, shard model.Shard) model.Decision {
+	return rules.Reshard(shard)
 }
 
 func hold(shard model.Shard, reason model.Reason, node, detail string) model.Decision {

@@ -34,6 +34,9 @@ func publish(rules topology.Rules, policy model.Policy, shard model.Shard) model
 			step.Replicas = append(step.Replicas, n.Ref)
 		}
 	}
+	if !rules.Routed() {
+		return publishPods(step)
+	}
 	if len(step.Replicas) == 0 && !rules.PrimaryRestarts() {
 		step.Replicas = []model.Ref{primary.Ref} // reads go on while no replica serves
 	}
@@ -41,6 +44,16 @@ func publish(rules topology.Rules, policy model.Policy, shard model.Shard) model
 	if len(step.Nodes) == 0 && shard.Traffic.Primary == primary.Address && slices.Equal(addresses(step.Replicas), shard.Traffic.Replicas) {
 		return model.Decision{}
 	}
+	return model.Do(step)
+}
+
+// publishPods is for clients that ask the servers who is who: no Service leads
+// to a role.
+func publishPods(step model.Publish) model.Decision {
+	if len(step.Nodes) == 0 {
+		return model.Decision{}
+	}
+	step.Replicas = nil
 	return model.Do(step)
 }
 

@@ -9,14 +9,14 @@ import (
 // nodes that follow somebody else, nodes chained to the old primary after a
 // handover. By now the shard has exactly one primary, promoted after all copies
 // had been compared, so giving up a replica's own data is right.
-func rejoin(_ topology.Rules, _ model.Policy, shard model.Shard) model.Decision {
+func rejoin(rules topology.Rules, _ model.Policy, shard model.Shard) model.Decision {
 	primary, ok := shard.Primary()
 	if !ok || primary.Phase == model.PodTerminating {
 		return model.Decision{}
 	}
 	for _, n := range shard.Nodes {
 		srv := n.Server
-		if n.Name == primary.Name || !srv.Answered || srv.Role != model.RoleReplica || srv.Loading || srv.Follows == primary.Address {
+		if n.Name == primary.Name || !srv.Answered || srv.Role != model.RoleReplica || srv.Loading || rules.Follows(n, primary) {
 			continue
 		}
 		if n.Phase != model.PodRunning {
@@ -26,7 +26,7 @@ func rejoin(_ topology.Rules, _ model.Policy, shard model.Shard) model.Decision 
 		if srv.Follows == model.Nobody {
 			why = "it has booted"
 		}
-		return model.Do(model.Follow{Node: n.Ref, Primary: primary.Ref, Why: why})
+		return rules.Join(shard, n, primary, why)
 	}
 	return model.Decision{}
 }

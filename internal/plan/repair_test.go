@@ -104,7 +104,7 @@ func TestStandaloneIsRestartedWithoutSendingItsClientsNowhere(t *testing.T) {
 }
 
 func TestATopologyThatIsNotBuiltIsAnErrorAndNoPlan(t *testing.T) {
-	for _, topology := range []model.Topology{model.Sentinel, model.Cluster, "Ring"} {
+	for _, topology := range []model.Topology{model.Sentinel, "Ring"} {
 		snap := rolling()
 		snap.Topology = topology
 		if p, err := plan.Next(snap); err == nil || len(p.Steps) > 0 {

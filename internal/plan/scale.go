@@ -42,7 +42,13 @@ func scale(rules topology.Rules, policy model.Policy, shard model.Shard) model.D
 	if primary.Ordinal >= policy.Nodes {
 		return leavingPrimary(rules, policy, shard, stay)
 	}
-	if d := rollout.Drained(policy, shard, leaving); d.Made() && !leaving.Down() {
+	if leaving.Down() {
+		return model.Do(model.Scale{From: shard.Size, To: shard.Size - 1})
+	}
+	if holds := rules.RestartGates(shard); len(holds) > 0 {
+		return model.Wait(holds...)
+	}
+	if d := rollout.Drained(rules, policy, shard, leaving); d.Made() {
 		return d
 	}
 	return model.Do(model.Scale{From: shard.Size, To: shard.Size - 1})

@@ -12,7 +12,7 @@ import (
 // settle ends a state with two primaries: the one whom the primary Service has
 // served all along stays, the others follow it. Without such a one nothing is
 // decided here: a person has to say which copy counts.
-func settle(_ topology.Rules, _ model.Policy, shard model.Shard) model.Decision {
+func settle(rules topology.Rules, _ model.Policy, shard model.Shard) model.Decision {
 	primaries := shard.Primaries()
 	if len(primaries) < 2 {
 		return model.Decision{}
@@ -23,6 +23,10 @@ func settle(_ topology.Rules, _ model.Policy, shard model.Shard) model.Decision 
 	}
 	two := model.Hold{Shard: shard.Name, Reason: model.TwoPrimaries,
 		Detail: fmt.Sprintf("%s all say that they are primary", strings.Join(names, ", "))}
+	if !rules.Routed() {
+		two.Detail += "; whose slots are whose the servers settle by themselves: move the slots of all of them to one if this lasts"
+		return model.Wait(two)
+	}
 	keep, ok := rightful(shard, primaries)
 	if !ok {
 		two.Detail += "; none of them is the one that the primary Service served: run REPLICAOF on the others"

@@ -42,7 +42,7 @@ func HandOver(rules topology.Rules, policy model.Policy, shard model.Shard, cand
 		return model.Wait(model.Hold{Shard: shard.Name, Reason: model.HandoverBackoff, Node: primary.Name, After: wait,
 			Detail: fmt.Sprintf("%d handovers in a row failed, the last one with: %s", shard.Attempt.Failures, shard.Attempt.Error)})
 	}
-	if wait := QuietSecond - shard.Traffic.Quiet; wait > 0 && shard.Traffic.Waited < QuietPatience {
+	if wait := QuietSecond - shard.Traffic.Quiet; rules.Routed() && wait > 0 && shard.Traffic.Waited < QuietPatience {
 		return model.Wait(model.Hold{Shard: shard.Name, Reason: model.ServicesBusy, After: wait,
 			Detail: "Services changed less than a second ago; clients would learn of the new primary late"})
 	}

@@ -45,7 +45,7 @@ func Next(rules topology.Rules, policy model.Policy, shard model.Shard) model.De
 	if d := othersSynced(shard, primary, victim, policy.MaxLag); d.Made() {
 		return d
 	}
-	return restart(policy, shard, victim, "it runs an older revision")
+	return restart(rules, policy, shard, victim, "it runs an older revision")
 }
 
 // staleNodes are the pods that run an older revision, in order of the ordinal.
@@ -174,11 +174,14 @@ func othersSynced(shard model.Shard, primary, victim model.Node, maxLag int64) m
 
 // restart drains the node, waits for its clients within the bound, and then
 // restarts its pod.
-func restart(policy model.Policy, shard model.Shard, n model.Node, why string) model.Decision {
+func restart(rules topology.Rules, policy model.Policy, shard model.Shard, n model.Node, why string) model.Decision {
 	if n.Server.Rewriting {
 		return hold(shard, model.Persisting, n.Name, "it writes its append-only file and would refuse to shut down; it restarts afterwards")
 	}
-	if d := Drained(policy, shard, n); d.Made() {
+	if holds := rules.RestartGates(shard); len(holds) > 0 {
+		return model.Wait(holds...)
+	}
+	if d := Drained(rules, policy, shard, n); d.Made() {
 		return d
 	}
 	return model.Do(model.Restart{Node: n.Ref, Revision: shard.Revision, Why: why})

@@ -150,7 +150,7 @@ func deciding() []Trial {
 			return nil
 		}), two},
 		{instead("Services are published when the roll has ended", func(snap model.Snapshot, s model.Step) model.Step {
-			rules, err := topology.For(snap.Topology)
+			rules, err := topology.For(snap)
 			if _, ok := s.(model.Publish); !ok || err != nil {
 				return nil
 			}

@@ -65,6 +65,7 @@ func together(a, b model.Snapshot) model.Snapshot {
 	left, right := a.Shards[0], b.Shards[0]
 	left.Name, right.Name = "left", "right"
 	a.Shards = []model.Shard{left, right}
+	a.Policy.ParallelShards = 2 // with fewer one waits for the other, and says so
 	return a
 }
 

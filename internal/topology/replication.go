@@ -9,10 +9,7 @@ import (
 // replication is one primary with replicas that the operator appoints. Its
 // handover is the server's own FAILOVER, of which only one can run at a time
 // and which resynchronises the other replicas partially.
-type replication struct{}
-
-// PrimaryRestarts is false: by its spec a primary has a replica.
-func (replication) PrimaryRestarts() bool { return false }
+type replication struct{ loner }
 
 // HandoverGates holds while a failover runs on the primary, ours or a user's.
 func (replication) HandoverGates(shard model.Shard, _ model.Node) []model.Hold {

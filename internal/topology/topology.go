@@ -13,21 +13,87 @@ type Rules interface {
 	// PrimaryRestarts says that a primary has, by its spec, no replica to hand
 	// over to: its restart is an outage that the user has accepted.
 	PrimaryRestarts() bool
+	// Routed says that clients find the primary through a Service that the
+	// operator moves. Otherwise they ask the servers themselves.
+	Routed() bool
+	// SendsAway says that clients of a node which is drained are disconnected, and
+	// come back elsewhere. Otherwise they are only waited for.
+	SendsAway() bool
+	// Fenced says that a silent node serves nobody, although its process is not
+	// known to have ended.
+	Fenced(n model.Node) bool
+	// Follows says whether a node is told to follow this primary.
+	Follows(n, primary model.Node) bool
+
 	// HandoverGates are the holds that only this topology knows, asked before
 	// the role of a primary moves to the target.
 	HandoverGates(shard model.Shard, target model.Node) []model.Hold
+	// RestartGates are those asked before a node that serves is drained, restarted
+	// or taken away.
+	RestartGates(shard model.Shard) []model.Hold
+
+	// Vacancy is asked first when no node of a shard is primary. Nothing means
+	// that the best copy is to be found and promoted.
+	Vacancy(shard model.Shard) model.Decision
+	// Promotion makes the chosen copy the primary.
+	Promotion(shard model.Shard, n model.Node, why string) model.Decision
+	// Empty decides about a shard of which no node holds anything, able being
+	// those that could be promoted. Nothing means that any of them may be.
+	Empty(shard model.Shard, able []model.Node) model.Decision
+	// Join makes a node follow its shard's primary.
+	Join(shard model.Shard, n, primary model.Node, why string) model.Decision
+
+	// Meet makes every node of the shard known to all others.
+	Meet(shard model.Shard) model.Decision
+	// Forget makes the shard's nodes forget what is no more.
+	Forget(shard model.Shard) model.Decision
+	// Reshard gives away what other shards ought to have.
+	Reshard(shard model.Shard) model.Decision
 }
 
-// For gives the rules of a topology. An unknown or unbuilt one is an error:
-// the engine then does nothing at all.
-func For(t model.Topology) (Rules, error) {
-	switch t {
+// loner is what all topologies of one shard have in common: there is nobody
+// else to agree with.
+type loner struct{}
+
+func (loner) PrimaryRestarts() bool { return false }
+func (loner) Routed() bool          { return true }
+func (loner) SendsAway() bool       { return true }
+
+func (loner) Fenced(model.Node) bool { return false }
+
+func (loner) Follows(n, primary model.Node) bool { return n.Server.Follows == primary.Address }
+
+func (loner) HandoverGates(model.Shard, model.Node) []model.Hold { return nil }
+func (loner) RestartGates(model.Shard) []model.Hold              { return nil }
+
+func (loner) Vacancy(model.Shard) model.Decision { return model.Decision{} }
+
+func (loner) Promotion(_ model.Shard, n model.Node, why string) model.Decision {
+	return model.Do(model.Promote{Node: n.Ref, Why: why})
+}
+
+func (loner) Empty(model.Shard, []model.Node) model.Decision { return model.Decision{} }
+
+func (loner) Join(_ model.Shard, n, primary model.Node, why string) model.Decision {
+	return model.Do(model.Follow{Node: n.Ref, Primary: primary.Ref, Why: why})
+}
+
+func (loner) Meet(model.Shard) model.Decision    { return model.Decision{} }
+func (loner) Forget(model.Shard) model.Decision  { return model.Decision{} }
+func (loner) Reshard(model.Shard) model.Decision { return model.Decision{} }
+
+// For gives the rules of an instance's topology. An unknown or unbuilt one is an
+// error: the engine then does nothing at all.
+func For(snap model.Snapshot) (Rules, error) {
+	switch snap.Topology {
 	case model.Standalone:
 		return standalone{}, nil
 	case model.Replication:
 		return replication{}, nil
-	case model.Sentinel, model.Cluster:
-		return nil, fmt.Errorf("topology %q is not built yet: use Standalone or Replication", t)
+	case model.Cluster:
+		return newCluster(snap), nil
+	case model.Sentinel:
+		return nil, fmt.Errorf("topology %q is not built yet: use Standalone, Replication or Cluster", snap.Topology)
 	}
-	return nil, fmt.Errorf("topology %q is unknown: use Standalone or Replication", t)
+	return nil, fmt.Errorf("topology %q is unknown: use Standalone, Replication or Cluster", snap.Topology)
 }

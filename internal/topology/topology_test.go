@@ -8,8 +8,8 @@ import (
 )
 
 func TestOnlyStandaloneRestartsItsPrimary(t *testing.T) {
-	for name, want := range map[model.Topology]bool{model.Standalone: true, model.Replication: false} {
-		rules, err := topology.For(name)
+	for name, want := range map[model.Topology]bool{model.Standalone: true, model.Replication: false, model.Cluster: false} {
+		rules, err := topology.For(model.Snapshot{Topology: name})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -20,15 +20,15 @@ func TestOnlyStandaloneRestartsItsPrimary(t *testing.T) {
 }
 
 func TestWhatIsNotBuiltIsRefused(t *testing.T) {
-	for _, name := range []model.Topology{model.Sentinel, model.Cluster, "", "Ring"} {
-		if rules, err := topology.For(name); err == nil || rules != nil {
+	for _, name := range []model.Topology{model.Sentinel, "", "Ring"} {
+		if rules, err := topology.For(model.Snapshot{Topology: name}); err == nil || rules != nil {
 			t.Errorf("%q: %v, %v", name, rules, err)
 		}
 	}
 }
 
 func TestAFailoverThatRunsKeepsAnotherFromBeginning(t *testing.T) {
-	rules, err := topology.For(model.Replication)
+	rules, err := topology.For(model.Snapshot{Topology: model.Replication})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,114 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// exclude is the one rule by which the shards of an instance wait for each
+// other. Healing never does.
+//
+//   - A rollout, or a scaling in, works in at most ParallelShards shards at a
+//     time. A shard in which something is down or on its way counts, whatever
+//     the cause.
+//   - Slots move only between shards in which nothing else is going on, and
+//     nothing else begins there meanwhile: a failover of either end fails the
+//     migration. Rollouts go first; newer servers move slots better.
+//
+// What runs already is seen (topology's gates); this is about what begins now.
+func exclude(snap model.Snapshot, decisions []model.Decision) {
+	if len(decisions) < 2 {
+		return
+	}
+	var working []string // the names of the shards at work, in order
+	for i, shard := range snap.Shards {
+		if atWork(shard) {
+			working = append(working, shard.Name)
+		}
+	}
+	rolls := slices.ContainsFunc(snap.Shards, func(s model.Shard) bool { return hasStale(snap.Policy, s) })
+	for i, shard := range snap.Shards {
+		switch step := decisions[i].Step.(type) {
+		case model.MoveSlots:
+			if d, wait := movesLater(snap, shard, step, rolls, working); wait {
+				decisions[i] = d
+			}
+		default:
+			if !begins(shard, step) {
+				continue
+			}
+			if d, wait := worksLater(snap.Policy, shard, working); wait {
+				decisions[i] = d
+			}
+		}
+		if begins(shard, decisions[i].Step) && !slices.Contains(working, shard.Name) {
+			working = append(working, shard.Name)
+		}
+	}
+}
+
+// begins says that a step takes something away from a shard that serves. A node
+// that is down already has nothing that could be taken: its restart is healing.
+func begins(shard model.Shard, step model.Step) bool {
+	switch s := step.(type) {
+	case model.Handover, model.MoveSlots:
+		return true
+	case model.Restart:
+		n, ok := shard.Node(s.Node.Name)
+		return ok && !n.Down()
+	case model.Drain:
+		return s.Start
+	case model.Scale:
+		return s.To < s.From
+	default:
+		return false
+	}
+}
+
+// atWork says that a shard has not all of its copies in service.
+func atWork(shard model.Shard) bool {
+	if len(shard.Nodes) == 0 {
+		return false
+	}
+	primary, ok := shard.Primary()
+	if !ok || primary.Server.FailingOver || draining(shard) {
+		return true
+	}
+	return slices.ContainsFunc(shard.Nodes, func(n model.Node) bool {
+		return n.Down() || (n.Name != primary.Name && !model.Attached(primary, n))
+	})
+}
+
+func draining(shard model.Shard) bool {
+	return slices.ContainsFunc(shard.Nodes, func(n model.Node) bool { return n.Draining })
+}
+
+func hasStale(policy model.Policy, shard model.Shard) bool {
+	return !policy.Paused && slices.ContainsFunc(shard.Nodes, shard.Stale)
+}
+
+// worksLater holds when as many other shards are at work as may be.
+func worksLater(policy model.Policy, shard model.Shard, working []string) (model.Decision, bool) {
+	others := slices.DeleteFunc(slices.Clone(working), func(name string) bool { return name == shard.Name })
+	if len(others) < max(1, policy.ParallelShards) {
+		return model.Decision{}, false
+	}
+	return hold(shard, model.OtherShards, "", fmt.Sprintf(
+		"%s is at work; a rollout works in %d shards at the same time", others[0], max(1, policy.ParallelShards))), true
+}
+
+// movesLater holds while anything else is going on at either end.
+func movesLater(snap model.Snapshot, shard model.Shard, step model.MoveSlots, rolls bool, working []string) (model.Decision, bool) {
+	if rolls {
+		return hold(shard, model.RolloutFirst, "", fmt.Sprintf("%d slots are to move to %s once every pod runs the newest revision",
+			step.Slots.Count(), step.Toward)), true
+	}
+	for _, end := range []string{shard.Name, step.Toward} {
+		if slices.Contains(working, end) {
+			return hold(shard, model.OtherShards, "", fmt.Sprintf("slots are to move to %s, and %s is at work", step.Toward, end)), true
+		}
+	}
+	return model.Decision{}, false
+}
