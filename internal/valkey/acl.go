@@ -14,6 +14,36 @@ var OperatorACL = []string{
 	"+config|get",
 }
 
+// ClusterOperatorACL is the same for a node of a cluster: FAILOVER and REPLICAOF
+// are refused there anyhow, and what belongs to the cluster is allowed one
+// subcommand at a time. There is no CLUSTER RESET, DELSLOTS or FLUSHSLOTS in it.
+var ClusterOperatorACL = []string{
+	"resetkeys", "resetchannels", "-@all",
+	"+info", "+role", "+replconf",
+	"+client|list", "+client|kill", "+client|setname",
+	"+config|get",
+	"+cluster|nodes", "+cluster|info", "+cluster|myid",
+	"+cluster|meet", "+cluster|forget", "+cluster|replicate", "+cluster|failover",
+	"+cluster|addslotsrange", "+cluster|set-config-epoch", "+cluster|bumpepoch",
+	"+cluster|setslot", "+cluster|getkeysinslot", "+cluster|countkeysinslot",
+	"+shutdown", "+flushall",
+}
+
+// AtomicMigrationACL is added to ClusterOperatorACL on servers that have atomic
+// slot migration, 9.0 and later: an older one does not start with a rule about a
+// subcommand that it does not know.
+var AtomicMigrationACL = []string{
+	"+cluster|migrateslots", "+cluster|getslotmigrations", "+cluster|cancelslotmigrations",
+}
+
+// MigrationACL is what the user may do that classic MIGRATE runs as, at both ends
+// (see Node.MigrateKeys). It touches all keys, so it is not the operator's own.
+var MigrationACL = []string{
+	"~*", "resetchannels", "-@all",
+	"+migrate", "+select", "+restore-asking",
+	"+client|setname",
+}
+
 // ReplicationACL is what the user may do with whose password replicas
 // authenticate at their primary (primaryuser, primaryauth). FAILOVER needs no
 // more: it is a PSYNC with another argument.

@@ -1,5 +1,5 @@
 // Package valkey is the operator's typed client of one Valkey server: the few
-// commands that observing and handing over need, and nothing else.
+// commands that observing, handing over and running a cluster need, and nothing else.
 //
 // A [Node] speaks to the server at one address. It holds one connection (and a
 // second one, opened on demand, for [Node.GetAck]), sends nothing by itself, and

@@ -38,6 +38,10 @@ var (
 	ErrNotAReplica = errors.New("target is not an online replica of this server")
 	// ErrIsReplica: the command needs a primary, and this server is a replica.
 	ErrIsReplica = errors.New("server is a replica")
+	// ErrIsPrimary: the command needs a replica, and this server is a primary.
+	ErrIsPrimary = errors.New("server is a primary")
+	// ErrUnsupported: the server's version does not have the command.
+	ErrUnsupported = errors.New("command is not known to this version")
 	// ErrMalformed: the server answered something that we cannot read.
 	ErrMalformed = errors.New("malformed answer")
 )
@@ -45,10 +49,7 @@ var (
 // replyKinds tells error replies apart by their texts: Valkey gives only some of
 // them a code of their own (valkey 9.1 src/replication.c failoverCommand,
 // replicaofCommand; src/server.c createSharedObjects).
-var replyKinds = []struct {
-	contains string
-	kind     error
-}{
+var replyKinds = append([]replyKind{
 	{"WRONGPASS", ErrAuth},
 	{"NOAUTH", ErrAuth},
 	{"NOPERM", ErrAuth},
@@ -63,6 +64,11 @@ var replyKinds = []struct {
 	{"FAILOVER requires connected replicas", ErrNotAReplica},
 	{"FAILOVER is not valid when server is a replica", ErrIsReplica},
 	{"READONLY", ErrIsReplica},
+}, clusterReplyKinds...)
+
+type replyKind struct {
+	contains string
+	kind     error
 }
 
 // Answered says whether err, or its absence, shows that a server process is

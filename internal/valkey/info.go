@@ -75,6 +75,9 @@ type Info struct {
 
 	// Keys in all databases.
 	Keys int64
+
+	// ClusterEnabled: the server runs in cluster mode.
+	ClusterEnabled bool
 }
 
 // ReplicaLine is one replica as its primary shows it.
@@ -99,7 +102,7 @@ const ReplicaOnline = "online"
 
 // Info asks for everything in one round trip.
 func (n *Node) Info(ctx context.Context) (Info, error) {
-	result, err := n.read(ctx, "INFO", "server", "clients", "persistence", "replication", "keyspace")
+	result, err := n.read(ctx, "INFO", "server", "clients", "persistence", "replication", "keyspace", "cluster")
 	if err != nil {
 		return Info{}, err
 	}
@@ -137,6 +140,7 @@ func ParseInfo(text string) (Info, error) {
 		BacklogFirst:         f.int("repl_backlog_first_byte_offset"),
 		BacklogLen:           f.int("repl_backlog_histlen"),
 		Failover:             FailoverState(f.must("master_failover_state")),
+		ClusterEnabled:       f.int("cluster_enabled") != 0,
 	}
 	f.role(&info)
 	f.replicas(&info)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -161,20 +162,45 @@ func (n *Node) read(ctx context.Context, args ...string) (client.ValkeyResult, e
 
 // expectOK sends a command whose only good answer is a status line.
 func (n *Node) expectOK(ctx context.Context, args ...string) error {
-	result, err := n.do(ctx, args...)
+	text, err := n.text(ctx, args...)
 	if err != nil {
 		return err
 	}
-	text, err := result.ToString()
-	if err != nil || !strings.HasPrefix(text, "OK") {
+	if !strings.HasPrefix(text, "OK") {
 		return wrap(n.addr, commandName(args), fmt.Errorf("%w: %q", ErrMalformed, text))
 	}
 	return nil
 }
 
+// text sends a command that is answered with one string.
+func (n *Node) text(ctx context.Context, args ...string) (string, error) {
+	return n.asText(args)(n.do(ctx, args...))
+}
+
+// readText is text for a command that changes nothing.
+func (n *Node) readText(ctx context.Context, args ...string) (string, error) {
+	return n.asText(args)(n.read(ctx, args...))
+}
+
+func (n *Node) asText(args []string) func(client.ValkeyResult, error) (string, error) {
+	return func(result client.ValkeyResult, err error) (string, error) {
+		if err != nil {
+			return "", err
+		}
+		text, err := result.ToString()
+		if err != nil {
+			return "", wrap(n.addr, commandName(args), fmt.Errorf("%w: %w", ErrMalformed, err))
+		}
+		return text, nil
+	}
+}
+
+// containers are the commands whose second word says what they do.
+var containers = []string{"CLIENT", "CLUSTER", "CONFIG", "FAILOVER"}
+
 // commandName is the command as an error shows it: no values, so no secrets.
 func commandName(args []string) string {
-	if len(args) > 1 && (args[0] == "CLIENT" || args[0] == "CONFIG" || args[0] == "FAILOVER") {
+	if len(args) > 1 && slices.Contains(containers, args[0]) {
 		return args[0] + " " + args[1]
 	}
 	return args[0]
