@@ -23,7 +23,7 @@ func exclude(snap model.Snapshot, decisions []model.Decision) {
 		return
 	}
 	var working []string // the names of the shards at work, in order
-	for i, shard := range snap.Shards {
+	for _, shard := range snap.Shards {
 		if atWork(shard) {
 			working = append(working, shard.Name)
 		}
