@@ -87,8 +87,18 @@ func forget(rules topology.Rules, _ model.Policy, shard model.Shard) model.Decis
 	return rules.Forget(shard)
 }
 
-func reshard(rules topology.Rules, _ model.Policy, shard model.Shard) model.Decision {
-	return rules.Reshard(shard)
+// reshard sends the clients of a shard away before it goes.
+func reshard(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
+	d := rules.Reshard(shard)
+	if _, goes := d.Step.(model.Scale); !goes {
+		return d
+	}
+	for _, n := range shard.Nodes {
+		if away := rollout.Drained(rules, policy, shard, n); away.Made() && !n.Down() {
+			return away
+		}
+	}
+	return d
 }
 
 func hold(shard model.Shard, reason model.Reason, node, detail string) model.Decision {

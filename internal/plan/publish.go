@@ -99,6 +99,9 @@ func servesReads(shard model.Shard, n model.Node, want model.Publication) bool {
 // on a primary that has to hand over first: its clients' time would be spent
 // before they can leave.
 func drainWanted(rules topology.Rules, policy model.Policy, shard model.Shard, n model.Node) bool {
+	if shard.Leaving && shard.Memory.Slots.Empty() {
+		return true
+	}
 	if n.Server.Role == model.RolePrimary && !rules.PrimaryRestarts() {
 		return false
 	}

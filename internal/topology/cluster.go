@@ -1,11 +1,144 @@
 package topology
 
-import "github.com/valkeeper/valkeeper/internal/model"
+import (
+	"cmp"
+	"slices"
 
-// cluster is shards that know each other.
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// cluster is shards that know each other, divide the hash slots among them, and
+// fail over by a vote of those who own slots.
+//
+// What is believed: a server is asked for its own id, role and slots; of the
+// others it tells only whether it knows them, where, and whether it reaches
+// them. Members that reach each other both ways are one part. The part with the
+// most slots is the cluster, and who is not of it has to be met again.
+//
+// The files: cluster_members.go (who knows whom), cluster_form.go (who becomes
+// primary), cluster_gates.go (what stands against touching a node),
+// cluster_slots.go (who serves what).
 type cluster struct {
 	loner
 	snap model.Snapshot
+	// members are the servers that answer as members, in order of shard and
+	// ordinal.
+	members []member
+	// part is the number of the part that a member belongs to, by id; the
+	// cluster is main.
+	part map[string]int
+	main int
 }
 
-func newCluster(snap model.Snapshot) cluster { return cluster{snap: snap} }
+// member is a server that answers as a member of a cluster.
+type member struct {
+	node  model.Node
+	shard string
+	self  model.Member
+	view  map[string]model.Member
+}
+
+func (m member) id() string { return m.self.ID }
+
+func newCluster(snap model.Snapshot) cluster {
+	c := cluster{snap: snap}
+	for _, shard := range snap.Shards {
+		for _, n := range shard.Nodes {
+			self, ok := n.Server.Cluster.Self()
+			if !ok || !n.Server.Answered {
+				continue
+			}
+			m := member{node: n, shard: shard.Name, self: self, view: map[string]model.Member{}}
+			for _, other := range n.Server.Cluster.Members {
+				m.view[other.ID] = other
+			}
+			c.members = append(c.members, m)
+		}
+	}
+	c.part = parts(c.members)
+	c.main = c.mainPart()
+	return c
+}
+
+// Routed is false: clients ask the servers who serves which slots.
+func (cluster) Routed() bool { return false }
+
+// SendsAway is false: a member that is drained answers MOVED until its clients
+// have understood. Disconnected, they would only come back to it.
+func (cluster) SendsAway() bool { return false }
+
+// Fenced says that a primary on a host which Kubernetes has lost serves nobody:
+// while others are a majority it stops by itself after the node timeout, which
+// is shorter than the time after which Kubernetes gives a host up.
+func (cluster) Fenced(n model.Node) bool { return n.HostLost && !n.Server.Answered }
+
+// Follows goes by the id: a primary's address may be news.
+func (cluster) Follows(n, primary model.Node) bool {
+	self, ok := n.Server.Cluster.Self()
+	return ok && primary.Server.Cluster != nil && self.Primary == primary.Server.Cluster.ID
+}
+
+// joined says that a member belongs to the cluster.
+func (c cluster) joined(n model.Node) bool {
+	if n.Server.Cluster == nil {
+		return false
+	}
+	part, ok := c.part[n.Server.Cluster.ID]
+	return ok && part == c.main
+}
+
+// byID finds the node with a node id.
+func (c cluster) byID(id string) (member, bool) {
+	i := slices.IndexFunc(c.members, func(m member) bool { return m.id() == id })
+	if i < 0 || id == "" {
+		return member{}, false
+	}
+	return c.members[i], true
+}
+
+// owners are the members of the cluster that serve slots: they have the votes.
+func (c cluster) owners() []member {
+	var out []member
+	for _, m := range c.members {
+		if c.joined(m.node) && !m.node.Server.Owned().Empty() {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// owned are all slots that the cluster serves.
+func (c cluster) owned() model.Slots {
+	var all model.Slots
+	for _, m := range c.owners() {
+		all = all.Plus(m.node.Server.Owned())
+	}
+	return all
+}
+
+// everything is all slots there are.
+func everything() model.Slots { return model.EvenShare(0, 1) }
+
+// shard finds a shard by its name.
+func (c cluster) shard(name string) (model.Shard, bool) {
+	i := slices.IndexFunc(c.snap.Shards, func(s model.Shard) bool { return s.Name == name })
+	if i < 0 {
+		return model.Shard{}, false
+	}
+	return c.snap.Shards[i], true
+}
+
+// unassigned says that a member owns nothing, follows nobody and is followed by
+// nobody.
+func unassigned(n model.Node) bool {
+	self, ok := n.Server.Cluster.Self()
+	return ok && self.Role == model.RolePrimary && n.Server.Role != model.RolePrimary
+}
+
+func lowest(nodes []model.Node) model.Node {
+	return slices.MinFunc(nodes, func(a, b model.Node) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
+}
+
+func hold(shard model.Shard, reason model.Reason, node, detail string) model.Hold {
+	return model.Hold{Shard: shard.Name, Reason: reason, Node: node, Detail: detail}
+}

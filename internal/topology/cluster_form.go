@@ -1,0 +1,188 @@
+package topology
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// Vacancy: a shard whose nodes follow somebody else's has a primary, though not
+// among its own; and one that has given all its slots away needs none.
+func (c cluster) Vacancy(shard model.Shard) model.Decision {
+	if c.departing(shard) {
+		return c.Reshard(shard)
+	}
+	for _, n := range shard.Nodes {
+		self, ok := n.Server.Cluster.Self()
+		if !ok || self.Primary == "" {
+			continue
+		}
+		if p, ok := c.byID(self.Primary); ok && p.shard != shard.Name && p.node.Server.Role == model.RolePrimary {
+			return model.Wait(hold(shard, model.ForeignPrimary, n.Name, fmt.Sprintf(
+				"it follows %s, a node of %s, and the shard has no primary of its own: run CLUSTER FAILOVER on it", p.node.Name, p.shard)))
+		}
+	}
+	return model.Decision{}
+}
+
+// Promotion: a former primary that was held back joins with what it has; a
+// replica is voted for, or takes over where there is nobody left to vote; a node
+// that has the data and not the identity is given the slots.
+func (c cluster) Promotion(shard model.Shard, n model.Node, why string) model.Decision {
+	switch {
+	case n.Server.Held:
+		return model.Do(model.Release{Node: n.Ref, Why: why})
+	case unassigned(n):
+		return c.giveBack(shard, n, why)
+	}
+	votes, size := c.votesFor(n)
+	if votes > size/2 {
+		return model.Do(model.Promote{Node: n.Ref, Means: model.ByElection, Why: why})
+	}
+	if h, ok := c.mayServe(shard); ok {
+		return model.Wait(h)
+	}
+	return model.Do(model.Promote{Node: n.Ref, Means: model.ByTakeover,
+		Why: fmt.Sprintf("%s; %d of %d primaries can vote", why, votes, size)})
+}
+
+// votesFor counts, of all primaries with slots that a replica knows, those that
+// answer and reach it.
+func (c cluster) votesFor(n model.Node) (votes, size int) {
+	for _, m := range n.Server.Cluster.Members {
+		if m.Role != model.RolePrimary || m.Slots.Empty() {
+			continue
+		}
+		size++
+		if voter, ok := c.byID(m.ID); ok && c.joined(voter.node) && c.joined(n) && !voter.node.Server.Owned().Empty() {
+			votes++
+		}
+	}
+	return votes, size
+}
+
+// mayServe finds a node of which it is not known that it serves nobody: beside
+// such a one nothing is taken over.
+func (c cluster) mayServe(shard model.Shard) (model.Hold, bool) {
+	for _, s := range c.snap.Shards {
+		for _, n := range s.Nodes {
+			if n.Phase != model.PodAbsent && !n.Server.Answered && !n.Dead && !c.Fenced(n) {
+				return hold(shard, model.PrimaryNotVisible, n.Name,
+					"there is no majority, and this node does not answer and may still serve; nothing is taken over beside it"), true
+			}
+		}
+	}
+	for _, m := range c.members {
+		if !c.joined(m.node) && !m.node.Server.Owned().Empty() && m.shard != shard.Name {
+			return hold(shard, model.ClusterDisagrees, m.node.Name, "it serves slots and does not reach the others"), true
+		}
+	}
+	return model.Hold{}, false
+}
+
+// giveBack gives a node the slots that its shard served and nobody serves now.
+func (c cluster) giveBack(shard model.Shard, n model.Node, why string) model.Decision {
+	slots := shard.Memory.Slots.Minus(c.owned())
+	if slots.Empty() {
+		return c.begin(shard, n)
+	}
+	return model.Do(model.AddSlots{Node: n.Ref, Slots: slots, Why: why})
+}
+
+// Empty: an identity that was kept is as good as data. A shard of which not even
+// that is left is new, or it is lost.
+func (c cluster) Empty(shard model.Shard, able []model.Node) model.Decision {
+	identified := func(n model.Node) bool { return n.Server.Held || !unassigned(n) }
+	for _, kind := range []func(model.Node) bool{func(n model.Node) bool { return n.Server.Held }, identified} {
+		if i := slices.IndexFunc(able, kind); i >= 0 {
+			return c.Promotion(shard, able[i], "no node of the shard holds any data, and this one is known to the cluster")
+		}
+	}
+	if len(able) == 0 {
+		return model.Decision{}
+	}
+	first := c.designated(shard)
+	switch slots := shard.Memory.Slots.Minus(c.owned()); {
+	case slots.Empty():
+		return c.begin(shard, first)
+	case c.snap.Formed && !c.snap.Policy.ReassignEmpty:
+		return model.Wait(hold(shard, model.ShardLost, "", fmt.Sprintf(
+			"no node of it holds any data any more; its %d slots are served by nobody until the data are restored, or spec.recovery.onShardLoss is ReassignEmpty", slots.Count())))
+	default:
+		return model.Do(model.AddSlots{Node: first.Ref, Slots: slots, Why: "nothing of the shard is left, and its slots may go to an empty node"})
+	}
+}
+
+// begin makes the first primary of a shard that never had slots: with its even
+// share while the cluster is founded, and with none when it comes later: its
+// replicas follow it, and slots are moved to it.
+func (c cluster) begin(shard model.Shard, first model.Node) model.Decision {
+	share := model.EvenShare(shard.Index, max(1, c.snap.Policy.Shards)).Minus(c.owned())
+	if !c.snap.Formed && !shard.Leaving && !share.Empty() {
+		return model.Do(model.AddSlots{Node: first.Ref, Slots: share, Epoch: int64(shard.Index) + 1, Why: "a new cluster"})
+	}
+	if d := c.Meet(shard); d.Made() {
+		return d
+	}
+	for _, n := range shard.Nodes {
+		if n.Name != first.Name && n.Phase == model.PodRunning && unassigned(n) {
+			return c.Join(shard, n, first, "a new shard")
+		}
+	}
+	return model.Wait(hold(shard, model.PodStarting, first.Name, "it is to be primary of a new shard, and no replica of it has started yet"))
+}
+
+// designated is the empty node of a shard that becomes its primary: the one on
+// the host with the fewest primaries, so that a lost host takes few with it;
+// among equals the lowest ordinal.
+func (c cluster) designated(shard model.Shard) model.Node {
+	primaries := map[string]int{}
+	var chosen model.Node
+	for _, s := range c.snap.Shards {
+		one, ok := s.Primary()
+		if !ok {
+			one, ok = fewest(s, primaries)
+		}
+		if ok {
+			primaries[one.Host]++
+		}
+		if s.Name == shard.Name {
+			chosen = one
+			break
+		}
+	}
+	return chosen
+}
+
+func fewest(shard model.Shard, primaries map[string]int) (model.Node, bool) {
+	var best []model.Node
+	for _, n := range shard.Nodes {
+		if n.Phase != model.PodRunning || !unassigned(n) {
+			continue
+		}
+		if len(best) > 0 && primaries[n.Host] >= primaries[best[0].Host] {
+			continue
+		}
+		best = []model.Node{n}
+	}
+	if len(best) == 0 {
+		return model.Node{}, false
+	}
+	return best[0], true
+}
+
+// Join: a former primary that has been superseded starts, and is told so by the
+// others; everybody else becomes a replica once it knows the primary.
+func (c cluster) Join(shard model.Shard, n, primary model.Node, why string) model.Decision {
+	if n.Server.Held {
+		return model.Do(model.Release{Node: n.Ref, Why: primary.Name + " has superseded it"})
+	}
+	if primary.Server.Cluster == nil {
+		return model.Decision{}
+	}
+	if _, knows := n.Server.Cluster.Member(primary.Server.Cluster.ID); !knows {
+		return model.Wait(hold(shard, model.Joining, n.Name, "it has not heard of "+primary.Name+" yet"))
+	}
+	return model.Do(model.Follow{Node: n.Ref, Primary: primary.Ref, Why: why})
+}
