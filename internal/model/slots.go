@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -105,6 +106,23 @@ func (s Slots) String() string {
 		parts = append(parts, fmt.Sprintf("%d-%d", r.First, r.Last))
 	}
 	return strings.Join(parts, " ")
+}
+
+// ParseSlots reads what String writes. What cannot be read is left out.
+func ParseSlots(text string) Slots {
+	var ranges []SlotRange
+	for word := range strings.FieldsSeq(text) {
+		first, last, isRange := strings.Cut(word, "-")
+		if !isRange {
+			last = first
+		}
+		a, errA := strconv.Atoi(first)
+		b, errB := strconv.Atoi(last)
+		if errA == nil && errB == nil && 0 <= a && b < SlotCount {
+			ranges = append(ranges, SlotRange{a, b})
+		}
+	}
+	return NewSlots(ranges...)
 }
 
 // EvenShare is the slots that shard i of n has when they are dealt out evenly:

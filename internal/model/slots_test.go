@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -80,5 +81,16 @@ func TestEvenSharesCoverEverySlotOnceAndDifferByOneAtMost(t *testing.T) {
 		if sum != model.SlotCount || all.String() != "0-16383" {
 			t.Fatalf("%d shards have %d slots: %s", n, sum, all)
 		}
+	}
+}
+
+func TestSlotsAreReadAsTheyAreWritten(t *testing.T) {
+	for _, s := range []model.Slots{nil, model.EvenShare(1, 3), model.NewSlots(model.SlotRange{First: 0, Last: 0}, model.SlotRange{First: 7, Last: 9})} {
+		if have := model.ParseSlots(s.String()); !slices.Equal(have, s) {
+			t.Errorf("%v became %v", s, have)
+		}
+	}
+	if have := model.ParseSlots("5-9 x 3-y 16384 -1 20-10"); !slices.Equal(have, model.NewSlots(model.SlotRange{First: 5, Last: 9})) {
+		t.Errorf("%v", have)
 	}
 }

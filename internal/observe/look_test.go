@@ -59,7 +59,7 @@ func look(t *testing.T, applied int64, objects ...client.Object) model.Shard {
 	t.Helper()
 	c := fake.NewClientBuilder().WithObjects(objects...).WithStatusSubresource().Build()
 	o := Observer{Reader: c, Servers: servers.NewPool(), Calm: calm{}, Zones: NewZones(c), Now: func() time.Time { return now }}
-	snap, err := o.Look(t.Context(), cart(), servers.Credentials{}, applied)
+	snap, err := o.Look(t.Context(), cart(), servers.Credentials{}, Applied{"cart": applied})
 	if err != nil {
 		t.Fatal(err)
 	}

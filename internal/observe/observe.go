@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -35,6 +34,8 @@ type Observer struct {
 	Servers *servers.Pool
 	Calm    Calm
 	Zones   *Zones
+	// Hosts tells of hosts that have fallen silent; only clusters ask.
+	Hosts *Hosts
 	// ReplicationUser's clients are replicas on their way in, not users.
 	ReplicationUser string
 	Now             func() time.Time
@@ -46,12 +47,15 @@ func (o Observer) Fresh(reader client.Reader) Observer {
 	return o
 }
 
+// Applied is, for each StatefulSet by name, the newest generation that the
+// operator knows to exist: a cache that has not heard of it yet does not know the
+// newest revision.
+type Applied map[string]int64
+
 // Look observes one instance. An error means that Kubernetes could not be read;
-// a server that cannot be read is part of the Snapshot. applied is the newest
-// generation of the StatefulSet that the operator knows to exist: a cache that
-// has not heard of it yet does not know the newest revision.
-func (o Observer) Look(ctx context.Context, v *v1alpha1.Valkey, creds servers.Credentials, applied int64) (model.Snapshot, error) {
-	sts, err := o.statefulSet(ctx, v)
+// a server that cannot be read is part of the Snapshot.
+func (o Observer) Look(ctx context.Context, v *v1alpha1.Valkey, creds servers.Credentials, applied Applied) (model.Snapshot, error) {
+	sets, err := o.sets(ctx, v)
 	if err != nil {
 		return model.Snapshot{}, err
 	}
@@ -63,73 +67,39 @@ func (o Observer) Look(ctx context.Context, v *v1alpha1.Valkey, creds servers.Cr
 	if err != nil {
 		return model.Snapshot{}, err
 	}
-	shard := model.Shard{
-		Name:     v.Name,
-		Revision: revision(sts, applied),
-		Size:     size(sts),
-		Exists:   sts != nil,
-		Memory:   model.Memory{Formed: v.Status.Formed, Primary: v.Status.LastPrimary, History: v.Status.History},
-		Traffic:  traffic,
-		Attempt:  attempt(v, o.Now()),
-	}
-	shard.Nodes = nodes(v, shard.Size, pods, o.Now())
-	for i := range shard.Nodes {
-		shard.Nodes[i].Zone = o.Zones.Of(ctx, shard.Nodes[i].Host)
-	}
-	o.askAll(ctx, instance(v), shard.Nodes, creds)
-	return model.Snapshot{
+	snap := model.Snapshot{
 		Instance: instance(v),
 		Topology: model.Topology(v.Spec.Topology),
 		Formed:   v.Status.Formed,
 		Policy:   Policy(v),
-		Shards:   []model.Shard{shard},
-	}, nil
+	}
+	memories := remembered(v)
+	for k := range shardCount(v, sets, pods) {
+		shard := o.shard(ctx, v, k, sets[v.ShardName(k)], pods, applied)
+		memory := memories[shard.Name]
+		shard.Memory, shard.Attempt, shard.Traffic = memory.memory(), memory.attempt(o.Now()), traffic
+		snap.Shards = append(snap.Shards, shard)
+	}
+	o.askAll(ctx, round{instance: instance(v), creds: creds, cluster: v.Spec.IsCluster()}, nodesOf(snap))
+	return snap, nil
 }
 
 // Policy is the user's wish with every default filled in.
 func Policy(v *v1alpha1.Valkey) model.Policy {
 	return model.Policy{
-		Strategy:    model.Strategy(v.Spec.Rollout.StrategyOrDefault()),
-		Paused:      v.Spec.Rollout.Paused,
-		Nodes:       int(v.Spec.NodeCount()),
-		MaxLag:      v.Spec.Rollout.MaxLagOrDefault(),
-		ClientDrain: v.Spec.Rollout.ClientDrainOrDefault(),
-		Durable:     v.Spec.Durable(),
+		Strategy:       model.Strategy(v.Spec.Rollout.StrategyOrDefault()),
+		Paused:         v.Spec.Rollout.Paused,
+		Nodes:          int(v.Spec.NodeCount()),
+		MaxLag:         v.Spec.Rollout.MaxLagOrDefault(),
+		ClientDrain:    v.Spec.Rollout.ClientDrainOrDefault(),
+		Durable:        v.Spec.Durable(),
+		Shards:         int(v.Spec.ShardCount()),
+		ParallelShards: int(v.Spec.Rollout.MaxParallelShardsOrDefault()),
+		ReassignEmpty:  v.Spec.Recovery.OnShardLossOrDefault() == v1alpha1.ShardLossReassignEmpty,
 	}
 }
 
 func instance(v *v1alpha1.Valkey) string { return v.Namespace + "/" + v.Name }
-
-func (o Observer) statefulSet(ctx context.Context, v *v1alpha1.Valkey) (*appsv1.StatefulSet, error) {
-	sts := &appsv1.StatefulSet{}
-	err := o.Reader.Get(ctx, client.ObjectKey{Namespace: v.Namespace, Name: v.Name}, sts)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read StatefulSet %s: %w", instance(v), err)
-	}
-	if !metav1.IsControlledBy(sts, v) {
-		return nil, nil // somebody else's: the controller says so
-	}
-	return sts, nil
-}
-
-// revision is that of a fresh pod, empty until the StatefulSet controller has
-// seen the newest template, and the cache what that controller has seen.
-func revision(sts *appsv1.StatefulSet, applied int64) string {
-	if sts == nil || sts.Generation < applied || sts.Status.ObservedGeneration < sts.Generation {
-		return ""
-	}
-	return sts.Status.UpdateRevision
-}
-
-func size(sts *appsv1.StatefulSet) int {
-	if sts == nil || sts.Spec.Replicas == nil {
-		return 0
-	}
-	return int(*sts.Spec.Replicas)
-}
 
 func (o Observer) pods(ctx context.Context, v *v1alpha1.Valkey) ([]corev1.Pod, error) {
 	list := &corev1.PodList{}
@@ -140,8 +110,12 @@ func (o Observer) pods(ctx context.Context, v *v1alpha1.Valkey) ([]corev1.Pod, e
 	return list.Items, nil
 }
 
-// traffic reads the two slices that the operator owns.
+// traffic reads the two slices that the operator owns. Clients of a cluster ask
+// its servers, and no slice is ours.
 func (o Observer) traffic(ctx context.Context, v *v1alpha1.Valkey) (model.Traffic, error) {
+	if v.Spec.IsCluster() {
+		return model.Traffic{}, nil
+	}
 	primary, err := o.endpoints(ctx, v, v.PrimaryServiceName())
 	if err != nil {
 		return model.Traffic{}, err
@@ -178,12 +152,4 @@ func (o Observer) endpoints(ctx context.Context, v *v1alpha1.Valkey, name string
 	}
 	slices.Sort(out)
 	return out, nil
-}
-
-func attempt(v *v1alpha1.Valkey, now time.Time) model.Attempt {
-	f := v.Status.HandoverFailure
-	if f == nil {
-		return model.Attempt{}
-	}
-	return model.Attempt{Failures: int(f.Count), Since: now.Sub(f.Time.Time), Error: f.Message}
 }

@@ -16,14 +16,15 @@ import (
 	"github.com/valkeeper/valkeeper/internal/model"
 )
 
-// nodes makes one node for each ordinal below size and for each pod beyond it.
-func nodes(v *v1alpha1.Valkey, size int, pods []corev1.Pod, now time.Time) []model.Node {
+// nodes makes one node of a StatefulSet for each ordinal below size and for each
+// pod beyond it.
+func nodes(set string, size int, pods []corev1.Pod, now time.Time) []model.Node {
 	out := make([]model.Node, 0, max(size, len(pods)))
 	for i := range size {
-		out = append(out, model.Node{Ordinal: i, Ref: model.Ref{Name: fmt.Sprintf("%s-%d", v.Name, i)}})
+		out = append(out, model.Node{Ordinal: i, Ref: model.Ref{Name: fmt.Sprintf("%s-%d", set, i)}})
 	}
 	for i := range pods {
-		ordinal, ok := ordinal(v.Name, pods[i].Name)
+		ordinal, ok := ordinal(set, pods[i].Name)
 		switch {
 		case !ok:
 		case ordinal < size:

@@ -9,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
-	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/internal/model"
 )
 
@@ -134,7 +133,6 @@ metadata: {name: cart-0, uid: uid-0, annotations: {valkeeper.io/draining-since: 
 func ref(address string) model.Ref { return model.Ref{Name: "cart-0", UID: "uid-0", Address: address} }
 
 func TestEveryOrdinalHasANodeAndSoHasEveryPodBeyond(t *testing.T) {
-	v := &v1alpha1.Valkey{ObjectMeta: metav1.ObjectMeta{Name: "cart"}}
 	var pods []corev1.Pod
 	for _, name := range []string{"cart-10", "cart-2", "cart-4", "cart-0", "cart-01", "cart-debug", "cart", "cart-eu-1", "cart--1"} {
 		pod := podOf(t, running)
@@ -142,7 +140,7 @@ func TestEveryOrdinalHasANodeAndSoHasEveryPodBeyond(t *testing.T) {
 		pods = append(pods, pod)
 	}
 	var have []string
-	for _, n := range nodes(v, 3, pods, now) {
+	for _, n := range nodes("cart", 3, pods, now) {
 		if n.Phase == model.PodAbsent {
 			n.Name += " absent"
 		}

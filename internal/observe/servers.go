@@ -22,14 +22,21 @@ const askTimeout = 1500 * time.Millisecond
 // address does not refuse, it swallows. Nobody else's turn waits for that.
 const partingTimeout = 250 * time.Millisecond
 
+// round is one look at all servers of an instance.
+type round struct {
+	instance string
+	creds    servers.Credentials
+	// cluster: they are members of one, or are to be.
+	cluster bool
+}
+
 // askAll asks every server at once and fills in what each says.
-func (o Observer) askAll(ctx context.Context, instance string, nodes []model.Node, creds servers.Credentials) {
+func (o Observer) askAll(ctx context.Context, r round, nodes []*model.Node) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	uids := map[string]bool{}
 	var wg sync.WaitGroup
-	for i := range nodes {
-		n := &nodes[i]
+	for _, n := range nodes {
 		if n.UID == "" {
 			continue
 		}
@@ -44,17 +51,23 @@ func (o Observer) askAll(ctx context.Context, instance string, nodes []model.Nod
 				ctx, cancel = context.WithTimeout(ctx, partingTimeout)
 				defer cancel()
 			}
-			o.ask(ctx, instance, n, creds)
+			o.ask(ctx, r, n)
 		})
 	}
 	wg.Wait()
-	o.Servers.Keep(instance, uids)
+	o.Servers.Keep(r.instance, uids)
+	if !r.cluster {
+		return
+	}
+	for _, n := range nodes {
+		n.HostLost = !n.Server.Answered && o.Hosts.Lost(ctx, n.Host)
+	}
 }
 
 // ask fills in one node's Server. A server that answers, if only to refuse, is
 // not dead, whatever Kubernetes says.
-func (o Observer) ask(ctx context.Context, instance string, n *model.Node, creds servers.Credentials) {
-	server, err := o.server(ctx, instance, n, creds)
+func (o Observer) ask(ctx context.Context, r round, n *model.Node) {
+	server, err := o.server(ctx, r, n)
 	switch {
 	case err == nil:
 		n.Server, n.Dead = server, false
@@ -69,10 +82,13 @@ func (o Observer) ask(ctx context.Context, instance string, n *model.Node, creds
 	}
 }
 
-func (o Observer) server(ctx context.Context, instance string, n *model.Node, creds servers.Credentials) (model.Server, error) {
-	conn, err := o.Servers.Get(ctx, instance, n.UID, n.Address, creds)
+func (o Observer) server(ctx context.Context, r round, n *model.Node) (model.Server, error) {
+	conn, err := o.Servers.Get(ctx, r.instance, n.UID, n.Address, r.creds)
 	if err != nil {
 		return model.Server{}, err
+	}
+	if r.cluster {
+		return o.clusterServer(ctx, conn, n.Draining)
 	}
 	info, err := conn.Info(ctx)
 	if err != nil {

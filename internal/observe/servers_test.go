@@ -76,11 +76,11 @@ func TestAServerIsWhatItSaysOfItself(t *testing.T) {
 func asked(t *testing.T, n model.Node) model.Node {
 	t.Helper()
 	n.UID = "uid-0"
-	nodes := []model.Node{n}
 	o := Observer{Servers: servers.NewPool(), ReplicationUser: "replication"}
 	t.Cleanup(func() { o.Servers.Keep("default/cart", nil) })
-	o.askAll(t.Context(), "default/cart", nodes, servers.Credentials{Username: "valkeeper", Password: "secret"})
-	return nodes[0]
+	o.askAll(t.Context(), round{instance: "default/cart", creds: servers.Credentials{Username: "valkeeper", Password: "secret"}},
+		[]*model.Node{&n})
+	return n
 }
 
 func at(s *fake.Server, phase model.PodPhase) model.Node {
@@ -126,7 +126,7 @@ func TestASilentServerHidesNoOther(t *testing.T) {
 	speaking.Info(fake.Primary("h1", 10))
 	nodes := []model.Node{at(silent, model.PodRunning), at(speaking, model.PodRunning)}
 	nodes[0].UID, nodes[1].UID = "uid-0", "uid-1"
-	Observer{Servers: servers.NewPool()}.askAll(t.Context(), "default/cart", nodes, servers.Credentials{})
+	Observer{Servers: servers.NewPool()}.askAll(t.Context(), round{instance: "default/cart"}, []*model.Node{&nodes[0], &nodes[1]})
 	if nodes[0].Server.Answered || !nodes[1].Server.Answered {
 		t.Errorf("%+v", nodes)
 	}

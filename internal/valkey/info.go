@@ -25,6 +25,8 @@ type Info struct {
 	Version string
 	// UptimeSeconds since the process started.
 	UptimeSeconds int64
+	// Time by the server's own clock; zero if it does not say.
+	Time time.Time
 
 	ConnectedClients int
 	// PausedActions is "none", "write" or "all"; PausedReason "none",
@@ -100,9 +102,12 @@ type ReplicaLine struct {
 // ReplicaOnline is the State of a replica that receives the stream.
 const ReplicaOnline = "online"
 
+// infoCommand asks for everything that Info holds.
+var infoCommand = []string{"INFO", "server", "clients", "persistence", "replication", "keyspace", "cluster"}
+
 // Info asks for everything in one round trip.
 func (n *Node) Info(ctx context.Context) (Info, error) {
-	result, err := n.read(ctx, "INFO", "server", "clients", "persistence", "replication", "keyspace", "cluster")
+	result, err := n.read(ctx, infoCommand...)
 	if err != nil {
 		return Info{}, err
 	}
@@ -123,6 +128,7 @@ func ParseInfo(text string) (Info, error) {
 		RunID:                f.must("run_id"),
 		Version:              f.must("valkey_version"),
 		UptimeSeconds:        f.mustInt("uptime_in_seconds"),
+		Time:                 timeOf(f.int("server_time_usec")),
 		ConnectedClients:     int(f.int("connected_clients")),
 		PausedActions:        f.values["paused_actions"],
 		PausedReason:         f.values["paused_reason"],
@@ -146,6 +152,13 @@ func ParseInfo(text string) (Info, error) {
 	f.replicas(&info)
 	f.keys(&info)
 	return info, f.err
+}
+
+func timeOf(usec int64) time.Time {
+	if usec == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(usec)
 }
 
 // pausedFor takes a pause of more than a year for one that has no end of its own
