@@ -70,6 +70,8 @@ type MoveSlots struct {
 	FromID, ToID string
 	Toward       string
 	Slots        Slots
+	// Begun: they are half moved already.
+	Begun bool
 	// Atomic moves all of them at once, by the servers themselves; otherwise they
 	// go one by one and key by key.
 	Atomic bool

@@ -43,10 +43,20 @@ func exclude(snap model.Snapshot, decisions []model.Decision) {
 				decisions[i] = d
 			}
 		}
-		if begins(shard, decisions[i].Step) && !slices.Contains(working, shard.Name) {
-			working = append(working, shard.Name)
-		}
+		working = append(working, taken(shard, decisions[i].Step, working)...)
 	}
+}
+
+// taken are the shards that a step sets to work, beside those that are.
+func taken(shard model.Shard, step model.Step, working []string) []string {
+	if !begins(shard, step) {
+		return nil
+	}
+	ends := []string{shard.Name}
+	if move, ok := step.(model.MoveSlots); ok {
+		ends = append(ends, move.Toward)
+	}
+	return slices.DeleteFunc(ends, func(name string) bool { return slices.Contains(working, name) })
 }
 
 // begins says that a step takes something away from a shard that serves. A node
@@ -99,8 +109,12 @@ func worksLater(policy model.Policy, shard model.Shard, working []string) (model
 		"%s is at work; a rollout works in %d shards at the same time", others[0], max(1, policy.ParallelShards))), true
 }
 
-// movesLater holds while anything else is going on at either end.
+// movesLater holds while anything else is going on at either end. What is half
+// moved is gone on with.
 func movesLater(snap model.Snapshot, shard model.Shard, step model.MoveSlots, rolls bool, working []string) (model.Decision, bool) {
+	if step.Begun {
+		return model.Decision{}, false
+	}
 	if rolls {
 		return hold(shard, model.RolloutFirst, "", fmt.Sprintf("%d slots are to move to %s once every pod runs the newest revision",
 			step.Slots.Count(), step.Toward)), true

@@ -87,9 +87,13 @@ func forget(rules topology.Rules, _ model.Policy, shard model.Shard) model.Decis
 	return rules.Forget(shard)
 }
 
-// reshard sends the clients of a shard away before it goes.
+// reshard lets the rollout of the shard go first, and sends its clients away
+// before the shard itself goes.
 func reshard(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
 	d := rules.Reshard(shard)
+	if move, ok := d.Step.(model.MoveSlots); ok && !move.Begun && hasStale(policy, shard) {
+		return model.Decision{}
+	}
 	if _, goes := d.Step.(model.Scale); !goes {
 		return d
 	}

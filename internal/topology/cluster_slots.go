@@ -62,7 +62,9 @@ func (c cluster) underWay(shard model.Shard, primary model.Node) model.Decision 
 	if !known || !c.joined(to.node) {
 		return model.Wait(hold(shard, model.SlotsMoving, primary.Name, fmt.Sprintf("slot %d is half moved, and the other end is not there", slot)))
 	}
-	return model.Do(c.move(primary, to, model.NewSlots(model.SlotRange{First: slot, Last: slot}), false))
+	step := c.move(primary, to, model.NewSlots(model.SlotRange{First: slot, Last: slot}), false)
+	step.Begun = true
+	return model.Do(step)
 }
 
 // openSlot is the lowest slot of a primary that is being moved key by key,
@@ -101,6 +103,10 @@ func (c cluster) nextMove(shard model.Shard, primary model.Node) model.Decision 
 			return model.Wait(holds...)
 		}
 		other, _ := c.shard(f.to)
+		if h, ok := c.moving(other); ok {
+			h.Shard = shard.Name
+			return model.Wait(h)
+		}
 		target, _ := other.Primary()
 		to, ok := c.byID(target.Server.Cluster.ID)
 		if !ok {

@@ -1,0 +1,319 @@
+package plan_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// given makes a cluster of three shards, changes it, and lets its members talk.
+func given(change func(w *world), ghosts ...model.Member) func() *world {
+	return func() *world {
+		w := sharded(3)
+		change(w)
+		w.gossip(ghosts...)
+		return w
+	}
+}
+
+// newborn is an instance whose pods have just started.
+func newborn(w *world) {
+	w.Formed = false
+	for k := range w.Shards {
+		w.Shards[k].Memory = model.Memory{}
+		for i := range 2 {
+			fresh(w.node(k, i), w.node(k, i).Server.Cluster.ID)
+		}
+	}
+	w.apart()
+}
+
+// apart: nobody knows anybody.
+func (w *world) apart() {
+	for _, n := range w.answering() {
+		w.parted(n.Server.Cluster.ID, func(m *model.Member) { m.ID = "" })
+	}
+}
+
+func stale(w *world) {
+	for k := range w.Shards {
+		w.Shards[k].Revision = "new"
+	}
+}
+
+func TestClusterForms(t *testing.T) {
+	play(t, []scene{
+		{name: "each shard's first primary gets its even share, and the primaries spread over the hosts", given: given(newborn), steps: map[int]string{
+			0: "give v-shard-0-0 5462 slots (a new cluster)",
+			1: "give v-shard-1-1 5461 slots (a new cluster)",
+			2: "give v-shard-2-0 5461 slots (a new cluster)"}},
+		{name: "once they have slots they are introduced to each other", given: given(func(w *world) {
+			newborn(w)
+			for k := range 3 {
+				lead(&w.Shards[k], 0, model.EvenShare(k, 3))
+				fresh(w.node(k, 1), w.node(k, 1).Server.Cluster.ID)
+			}
+		}), steps: map[int]string{
+			0: "let v-shard-0-1 meet v-shard-0-0 (it is not known to the cluster under its address)",
+			1: "let v-shard-1-0 v-shard-1-1 meet v-shard-0-0 (it is not known to the cluster under its address)",
+			2: "let v-shard-2-0 v-shard-2-1 meet v-shard-0-0 (it is not known to the cluster under its address)"}},
+		{name: "a node that knows the primary becomes its replica", given: given(func(w *world) { fresh(w.node(1, 1), "1.1") }),
+			steps: map[int]string{1: "let v-shard-1-1 follow v-shard-1-0 (it has booted)"}},
+		{name: "one that has not heard of the primary waits until it has", given: given(func(w *world) {
+			fresh(w.node(1, 1), "1.1")
+			w.forgets("1.1", "1.0")
+		}), holds: []string{"1:Joining:v-shard-1-1"}},
+		{name: "a cluster that is whole is taken as it is", given: given(func(*world) {})},
+		{name: "a replica of another shard's primary comes back to its own", given: given(func(w *world) {
+			w.self(1, 1).Primary, w.node(1, 1).Server.Follows = "0.0", clusterAddr(0, 0)
+		}), steps: map[int]string{1: "let v-shard-1-1 follow v-shard-1-0 (it follows somebody else)"}},
+		{name: "a shard led by another shard's node says so", given: given(func(w *world) {
+			for i := range 2 {
+				w.self(1, i).Role, w.self(1, i).Slots, w.self(1, i).Primary = model.RoleReplica, nil, "0.1"
+				w.node(1, i).Server.Role, w.node(1, i).Server.Follows = model.RoleReplica, clusterAddr(0, 1)
+			}
+			w.self(0, 1).Role, w.self(0, 1).Primary, w.self(0, 1).Slots = model.RolePrimary, "", model.EvenShare(1, 3)
+			w.node(0, 1).Server.Role = model.RolePrimary
+		}), holds: []string{"0:TwoPrimaries:", "1:ForeignPrimary:v-shard-1-0"}},
+	})
+}
+
+func TestClusterRolls(t *testing.T) {
+	play(t, []scene{
+		{name: "one shard at a time, its replica first", given: given(stale),
+			steps: map[int]string{0: "drain v-shard-0-1"}, holds: []string{"1:OtherShards:", "2:OtherShards:"}},
+		{name: "in as many shards as the spec allows", given: given(func(w *world) { stale(w); w.Policy.ParallelShards = 2 }),
+			steps: map[int]string{0: "drain v-shard-0-1", 1: "drain v-shard-1-1"}, holds: []string{"2:OtherShards:"}},
+		{name: "a shard that is at work already goes on before another begins", given: given(func(w *world) { stale(w); w.node(2, 1).Draining = true }),
+			steps: map[int]string{2: "restart v-shard-2-1 (it runs an older revision)"}, holds: []string{"0:OtherShards:", "1:OtherShards:"}},
+		{name: "the role moves to the fresh replica, without a quiet second", given: given(func(w *world) { stale(w); w.node(0, 1).Revision = "new" }),
+			steps: map[int]string{0: "hand over v-shard-0-0 to v-shard-0-1"}, holds: []string{"1:OtherShards:", "2:OtherShards:"}},
+		{name: "clients that still send commands to a node are waited for, and not disconnected", given: given(func(w *world) {
+			stale(w)
+			w.node(0, 1).Draining, w.node(0, 1).Server.Clients, w.node(0, 1).DrainingFor = true, 2, time.Second
+		}), holds: []string{"0:ClientsLeaving:v-shard-0-1", "1:OtherShards:", "2:OtherShards:"}},
+		{name: "a pod that never came up and is superseded waits for no other shard", given: given(func(w *world) {
+			stale(w)
+			dead(w.node(2, 1))
+			w.node(2, 1).Admitted, w.node(2, 1).InService = false, false
+			w.node(0, 1).Draining = true
+		}), steps: map[int]string{2: "restart v-shard-2-1 (it has never been in service, and its revision is superseded)"},
+			holds: []string{"0:OtherShards:", "1:OtherShards:"}},
+	})
+}
+
+// gated wants shard 0, whose replica is fresh, not to hand over.
+func gated(name, hold string, change func(w *world)) scene {
+	return scene{name: name, given: given(func(w *world) {
+		w.Shards[0].Revision = "new"
+		w.node(0, 1).Revision = "new"
+		change(w)
+	}), holds: []string{hold}}
+}
+
+func TestNothingIsTouchedWhileTheClusterIsNotOfOneMind(t *testing.T) {
+	play(t, []scene{
+		gated("a primary that does not know the target under its address", "0:Joining:v-shard-0-1", func(w *world) {
+			w.sees("2.0", "0.1", func(m *model.Member) { m.Address = "10.0.9.9:6379" })
+		}),
+		gated("a primary that has forgotten the target", "0:Joining:v-shard-0-1", func(w *world) { w.forgets("1.0", "0.1") }),
+		gated("a primary that does not reach the target", "0:ClusterDisagrees:v-shard-0-1", func(w *world) {
+			w.sees("1.0", "0.1", func(m *model.Member) { m.Suspected = true })
+		}),
+		gated("a primary that takes the target for somebody else's replica", "0:ClusterDisagrees:v-shard-0-1", func(w *world) {
+			w.sees("1.0", "0.1", func(m *model.Member) { m.Primary = "2.0" })
+		}),
+		gated("a majority that finds the cluster out of order", "0:ClusterDisagrees:v-shard-2-0", func(w *world) {
+			w.node(1, 0).Server.Cluster.OK, w.node(2, 0).Server.Cluster.OK = false, false
+		}),
+		gated("a majority that sees other slots than are served", "0:ClusterDisagrees:v-shard-2-0", func(w *world) {
+			for _, who := range []string{"1.0", "2.0"} {
+				w.sees(who, "0.0", func(m *model.Member) { m.Slots = model.EvenShare(0, 4) })
+			}
+		}),
+		gated("a failover in another shard", "0:HandoverInProgress:v-shard-2-0", func(w *world) {
+			w.node(2, 0).Server.FailingOver = true
+		}).with("0:HandoverInProgress:v-shard-2-0", "2:HandoverInProgress:v-shard-2-0"),
+		gated("slots on their way from the shard, all at once", "0:SlotsMoving:v-shard-0-0", func(w *world) {
+			w.Shards[2].Leaving, w.Policy.Shards = true, 2
+			w.node(0, 0).Server.Cluster.Moves = nil
+			w.node(2, 0).Server.Cluster.Moves = []model.Move{{To: "0.0", Slots: model.EvenShare(2, 3).Highest(5)}}
+		}).with("0:SlotsMoving:v-shard-2-0", "2:SlotsMoving:v-shard-2-0"),
+	})
+}
+
+// with are other holds than the one.
+func (s scene) with(holds ...string) scene {
+	s.holds = holds
+	return s
+}
+
+func TestClusterLosesNodes(t *testing.T) {
+	play(t, []scene{
+		{name: "a primary whose process has ended is succeeded by the vote of the others", given: given(func(w *world) { dead(w.node(0, 0)) }, ghost("0.0", model.EvenShare(0, 3))),
+			steps: map[int]string{0: "promote v-shard-0-1 (the primary is gone, and this replica has the most of its history)"}},
+		{name: "a primary that is only silent is not", given: given(func(w *world) { w.node(0, 0).Server = model.Server{} }, ghost("0.0", model.EvenShare(0, 3))),
+			holds: []string{"0:PrimaryNotVisible:v-shard-0-0"}},
+		{name: "unless Kubernetes has lost its host", given: given(func(w *world) {
+			w.node(0, 0).Server, w.node(0, 0).HostLost, w.node(0, 0).Ready = model.Server{}, true, false
+		}, ghost("0.0", model.EvenShare(0, 3))),
+			steps: map[int]string{0: "promote v-shard-0-1 (the primary is gone, and this replica has the most of its history)"}},
+		{name: "a former primary that is held joins when its shard has another", given: given(func(w *world) {
+			lead(&w.Shards[0], 1, model.EvenShare(0, 3))
+			held(w.node(0, 0), 900)
+			w.node(0, 0).InService = false
+		}), steps: map[int]string{0: "let v-shard-0-0 join the cluster (v-shard-0-1 has superseded it)"}},
+		{name: "the newer copy wins over the former primary", given: given(func(w *world) { held(w.node(0, 0), 900) }, ghost("0.0", model.EvenShare(0, 3))),
+			steps: map[int]string{0: "promote v-shard-0-1 (the primary is gone, and this replica has the most of its history)"}},
+		{name: "a former primary that has more than its replica joins as what it was", given: given(func(w *world) { held(w.node(0, 0), 1100) }, ghost("0.0", model.EvenShare(0, 3))),
+			steps: map[int]string{0: "let v-shard-0-0 join the cluster (the primary is gone, and this replica has the most of its history)"}},
+		{name: "without a majority nothing is taken over beside a node that may serve", given: given(func(w *world) {
+			dead(w.node(0, 0))
+			w.node(1, 0).Server = model.Server{}
+		}, ghost("0.0", model.EvenShare(0, 3)), ghost("1.0", model.EvenShare(1, 3))),
+			holds: []string{"0:PrimaryNotVisible:v-shard-1-0", "1:PrimaryNotVisible:v-shard-1-0"}},
+		{name: "two of three primaries lost with their hosts are taken over from", given: given(func(w *world) {
+			for k := range 2 {
+				w.node(k, 0).Server, w.node(k, 0).HostLost, w.node(k, 0).Ready = model.Server{}, true, false
+			}
+		}, ghost("0.0", model.EvenShare(0, 3)), ghost("1.0", model.EvenShare(1, 3))), steps: map[int]string{
+			0: "promote v-shard-0-1 (the primary is gone, and this replica has the most of its history; 1 of 3 primaries can vote)",
+			1: "promote v-shard-1-1 (the primary is gone, and this replica has the most of its history; 1 of 3 primaries can vote)"}},
+		{name: "an old entry is forgotten once every node has been seen", given: given(func(*world) {}, ghost("9.9", nil)), steps: map[int]string{
+			0: "forget 9.9 at v-shard-0-0 v-shard-0-1", 1: "forget 9.9 at v-shard-1-0 v-shard-1-1", 2: "forget 9.9 at v-shard-2-0 v-shard-2-1"}},
+		{name: "but not while a node is away that may come back under it", given: given(func(w *world) {
+			w.node(2, 1).Server, w.node(2, 1).Ready = model.Server{}, false
+		}, ghost("2.1", nil))},
+		{name: "nor while it owns slots", given: given(func(*world) {}, ghost("9.9", model.EvenShare(0, 3)))},
+	})
+}
+
+func TestAllNodesCameBackAtOnce(t *testing.T) {
+	newAddresses := func(w *world) {
+		for _, n := range w.answering() {
+			w.parted(n.Server.Cluster.ID, func(m *model.Member) { m.Linked, m.Address = false, "10.9.9.9:6379" })
+		}
+	}
+	play(t, []scene{
+		{name: "former primaries with the most of their histories join first", given: given(func(w *world) {
+			w.Policy.Durable = true
+			for k := range 3 {
+				held(w.node(k, 0), 1000)
+				w.node(k, 0).InService, w.node(k, 1).InService = false, false
+				w.node(k, 1).Server.LinkUp = false
+			}
+			newAddresses(w)
+		}, ghost("0.0", model.EvenShare(0, 3)), ghost("1.0", model.EvenShare(1, 3)), ghost("2.0", model.EvenShare(2, 3))), steps: map[int]string{
+			0: "let v-shard-0-0 join the cluster (it holds the most of the newest known history)",
+			1: "let v-shard-1-0 join the cluster (it holds the most of the newest known history)",
+			2: "let v-shard-2-0 join the cluster (it holds the most of the newest known history)"}},
+		{name: "and who does not know where the others are is introduced again", given: given(func(w *world) { newAddresses(w) }), steps: map[int]string{
+			0: "let v-shard-0-1 meet v-shard-0-0 (it is not known to the cluster under its address)",
+			1: "let v-shard-1-0 v-shard-1-1 meet v-shard-0-0 (it is not known to the cluster under its address)",
+			2: "let v-shard-2-0 v-shard-2-1 meet v-shard-0-0 (it is not known to the cluster under its address)"}},
+		{name: "who is about to be known is not introduced again", given: given(func(w *world) {
+			w.parted("2.1", func(m *model.Member) { m.Linked = false })
+		}), holds: []string{"2:Joining:v-shard-2-1"}},
+	})
+}
+
+func TestAShardIsLost(t *testing.T) {
+	lost := func(w *world) {
+		fresh(w.node(1, 0), "1.7")
+		fresh(w.node(1, 1), "1.8")
+	}
+	old := ghost("1.0", model.EvenShare(1, 3))
+	play(t, []scene{
+		{name: "its slots are given to nobody by itself", given: given(lost, old), holds: []string{"1:ShardLost:"}},
+		{name: "unless the spec says so", given: given(func(w *world) { lost(w); w.Policy.ReassignEmpty = true }, old),
+			steps: map[int]string{1: "give v-shard-1-1 5461 slots (nothing of the shard is left, and its slots may go to an empty node)"}},
+		{name: "a volume that has not come back is waited for", given: given(func(w *world) {
+			lost(w)
+			w.Policy.Durable, w.Policy.ReassignEmpty = true, true
+			absentNode(w.node(1, 0))
+		}, old), holds: []string{"1:WaitingForCopies:v-shard-1-0"}},
+		{name: "slots that somebody has deleted go to the shard with the fewest", given: given(func(w *world) {
+			w.self(2, 0).Slots = w.self(2, 0).Slots.Minus(model.Slots{{First: 16000, Last: 16099}})
+		}), steps: map[int]string{2: "give v-shard-2-0 100 slots (nobody serves them)"}},
+	})
+}
+
+// grown is a fourth shard, in service and without a slot.
+func grown(w *world) {
+	w.Policy.Shards = 4
+	w.Shards = append(w.Shards, w.newShard(3, nil))
+}
+
+// shrunk is one shard too many.
+func shrunk(w *world) {
+	w.Policy.Shards = 2
+	w.Shards[2].Leaving = true
+}
+
+func TestShardsComeAndGo(t *testing.T) {
+	play(t, []scene{
+		{name: "a new shard gets slots from those that have too many, one at a time", given: given(grown),
+			steps: map[int]string{0: "move 1024 slots from v-shard-0-0 to v-shard-3-0, at once"}, holds: []string{"1:OtherShards:", "2:OtherShards:"}},
+		{name: "but between others at the same time", given: given(func(w *world) {
+			grown(w)
+			w.Policy.Shards = 5
+			w.Shards = append(w.Shards, w.newShard(4, nil))
+		}), steps: map[int]string{0: "move 1024 slots from v-shard-0-0 to v-shard-3-0, at once", 2: "move 1024 slots from v-shard-2-0 to v-shard-4-0, at once"},
+			holds: []string{"1:OtherShards:"}},
+		{name: "key by key where one end is too old", given: given(func(w *world) { grown(w); w.node(3, 0).Server.Version = "8.1.1" }),
+			steps: map[int]string{0: "move 1024 slots from v-shard-0-0 to v-shard-3-0, key by key"}, holds: []string{"1:OtherShards:", "2:OtherShards:"}},
+		{name: "a slot that is half moved is gone on with", given: given(func(w *world) { grown(w); w.self(1, 0).Giving = map[int]string{6000: "3.0"} }),
+			steps: map[int]string{1: "move 1 slots from v-shard-1-0 to v-shard-3-0, key by key"}, holds: []string{"0:SlotsMoving:v-shard-1-0", "2:SlotsMoving:v-shard-1-0"}},
+		{name: "also when only the taker knows of it", given: given(func(w *world) { grown(w); w.self(3, 0).Taking = map[int]string{6000: "1.0"} }),
+			steps: map[int]string{1: "move 1 slots from v-shard-1-0 to v-shard-3-0, key by key"}, holds: []string{"0:SlotsMoving:v-shard-3-0", "2:SlotsMoving:v-shard-3-0"}},
+		{name: "and before a rollout goes on, which would wait for it", given: given(func(w *world) {
+			grown(w)
+			stale(w)
+			w.self(1, 0).Giving = map[int]string{6000: "3.0"}
+		}), steps: map[int]string{1: "move 1 slots from v-shard-1-0 to v-shard-3-0, key by key"},
+			holds: []string{"0:SlotsMoving:v-shard-1-0", "2:SlotsMoving:v-shard-1-0", "3:SlotsMoving:v-shard-1-0"}},
+		{name: "rollouts go first", given: given(func(w *world) { grown(w); w.Shards[1].Revision = "new" }),
+			steps: map[int]string{1: "drain v-shard-1-1"}, holds: []string{"0:RolloutFirst:", "2:RolloutFirst:"}},
+		{name: "a shard that leaves gives all it has to those that stay", given: given(shrunk),
+			steps: map[int]string{2: "move 1024 slots from v-shard-2-0 to v-shard-0-0, at once"}},
+		{name: "what is on its way is waited for", given: given(func(w *world) {
+			shrunk(w)
+			w.node(2, 0).Server.Cluster.Moves = []model.Move{{To: "0.0", Slots: model.EvenShare(2, 3).Highest(7)}}
+		}), holds: []string{"2:SlotsMoving:v-shard-2-0"}},
+		{name: "and called off when the spec has changed back", given: given(func(w *world) {
+			w.node(2, 0).Server.Cluster.Moves = []model.Move{{To: "0.0", Slots: model.EvenShare(2, 3).Highest(7)}}
+		}), steps: map[int]string{2: "call off the migrations from v-shard-2-0 (v-shard-0 is not to have them any more)"}},
+		{name: "a migration that failed waits, and says why", given: given(func(w *world) {
+			shrunk(w)
+			w.node(2, 0).Server.Cluster.Moves = []model.Move{{To: "0.0", State: model.MoveFailed, Ago: time.Second, Message: "failover"}}
+		}), holds: []string{"2:SlotMoveFailed:v-shard-2-0"}},
+		{name: "a shard without slots is forgotten by all others before it goes", given: given(func(w *world) {
+			shrunk(w)
+			given := model.EvenShare(2, 3)
+			w.Shards[2].Memory.Slots, w.self(2, 0).Slots = nil, nil
+			w.self(0, 0).Slots, w.self(1, 0).Slots = w.self(0, 0).Slots.Plus(given.Highest(2730)), w.self(1, 0).Slots.Plus(given.Minus(given.Highest(2730)))
+		}), steps: map[int]string{0: "forget 2.0 2.1 at v-shard-0-0 v-shard-0-1", 1: "forget 2.0 2.1 at v-shard-1-0 v-shard-1-1"},
+			holds: []string{"2:OtherShards:v-shard-0-0"}},
+		{name: "then its clients are waited for, then it goes", given: given(func(w *world) {
+			shrunk(w)
+			given := model.EvenShare(2, 3)
+			w.Shards[2].Memory.Slots, w.self(2, 0).Slots = nil, nil
+			w.self(0, 0).Slots, w.self(1, 0).Slots = w.self(0, 0).Slots.Plus(given.Highest(2730)), w.self(1, 0).Slots.Plus(given.Minus(given.Highest(2730)))
+			for _, who := range []string{"0.0", "0.1", "1.0", "1.1"} {
+				w.forgets(who, "2.0")
+				w.forgets(who, "2.1")
+			}
+			w.node(2, 0).Draining, w.node(2, 1).Draining = true, true
+		}), steps: map[int]string{2: "scale from 2 to 0 pods"}},
+		{name: "a shard that has left is no matter", given: given(func(w *world) {
+			shrunk(w)
+			w.Shards[2] = model.Shard{Name: "v-shard-2", Index: 2, Leaving: true, Exists: true}
+			w.self(0, 0).Slots, w.self(1, 0).Slots = model.EvenShare(0, 2), model.EvenShare(1, 2)
+		})},
+		{name: "and comes back when it is wished for again", given: given(func(w *world) {
+			w.Shards[2] = model.Shard{Name: "v-shard-2", Index: 2, Exists: true}
+			w.self(0, 0).Slots, w.self(1, 0).Slots = model.EvenShare(0, 2), model.EvenShare(1, 2)
+		}), steps: map[int]string{2: "scale from 0 to 2 pods"}, holds: []string{"0:OtherShards:", "1:OtherShards:"}},
+	})
+}
