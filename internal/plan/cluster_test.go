@@ -215,6 +215,12 @@ func TestAllNodesCameBackAtOnce(t *testing.T) {
 		{name: "who is about to be known is not introduced again", given: given(func(w *world) {
 			w.parted("2.1", func(m *model.Member) { m.Linked = false })
 		}), holds: []string{"2:Joining:v-shard-2-1"}},
+		{name: "and keeps nobody else from being put into service", given: given(func(w *world) {
+			w.parted("2.1", func(m *model.Member) { m.Linked = false })
+			w.node(2, 1).InService = false
+			w.node(2, 1).Server.LinkUp = false
+			w.node(2, 0).InService = false
+		}), steps: map[int]string{2: "publish primary v-shard-2-0, replicas []"}},
 	})
 }
 

@@ -15,13 +15,14 @@ type decider func(rules topology.Rules, policy model.Policy, shard model.Shard) 
 var deciders = []decider{
 	replaceSuperseded, // a pod that never came up and has a newer spec
 	elect,             // no primary: form the shard, or promote the best copy
-	meet,              // every node is a member that all others know
+	meet,              // strangers are introduced to the cluster
 	settle,            // two primaries: one has to follow
 	publish,           // Services, labels and readiness show what the servers say
 	failover,          // a FAILOVER that runs is waited for
 	rejoin,            // every node follows the primary
 	forget,            // members that are no more
 	scale,             // the number of nodes
+	joining,           // every node is a member that all others know
 	reshard,           // which shard serves which slots
 	rollout.Next,      // stale pods
 }
@@ -79,7 +80,15 @@ func replaceSuperseded(_ topology.Rules, policy model.Policy, shard model.Shard)
 	return rollout.Superseded(policy, shard)
 }
 
+// meet only introduces: a node that is about to join keeps nobody waiting here.
 func meet(rules topology.Rules, _ model.Policy, shard model.Shard) model.Decision {
+	if d := rules.Meet(shard); d.Step != nil {
+		return d
+	}
+	return model.Decision{}
+}
+
+func joining(rules topology.Rules, _ model.Policy, shard model.Shard) model.Decision {
 	return rules.Meet(shard)
 }
 
