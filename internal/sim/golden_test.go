@@ -56,13 +56,13 @@ func script(w *World) string {
 		}
 	}
 	for range 1000 {
-		moves := r.moves(&s)
+		moves := r.Moves(&s)
 		next := first(r, &s, moves)
 		if next == nil {
 			say("complete")
 			return b.String()
 		}
-		switch m := next.move; m.Kind {
+		switch m := next.Move; m.Kind {
 		case moveLook:
 			p := r.plan(&s)
 			for _, h := range p.holds {
@@ -80,7 +80,7 @@ func script(w *World) string {
 		default:
 			say("  " + m.String())
 		}
-		s = next.next
+		s = next.Next
 	}
 	return b.String() + "IT DOES NOT END\n"
 }
@@ -91,10 +91,10 @@ func first(r *run, s *State, moves []edge) *edge {
 	var operators, users *edge
 	for i := range moves {
 		switch e := &moves[i]; {
-		case e.move.Kind == moveSpec:
+		case e.Move.Kind == moveSpec:
 			users = e
-		case e.fault, e.move.Kind == moveLong, e.move.Kind == moveWrite:
-		case e.move.Kind == moveLook, e.move.Kind == moveAct:
+		case e.Fault, e.Move.Kind == moveLong, e.Move.Kind == moveWrite:
+		case e.Move.Kind == moveLook, e.Move.Kind == moveAct:
 			operators = e
 		default:
 			return e

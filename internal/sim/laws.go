@@ -6,34 +6,6 @@ import (
 	"github.com/valkeeper/valkeeper/internal/model"
 )
 
-// Laws are the laws of the engine in one line each; a Violation names one.
-var Laws = map[int]string{
-	0:  "every plan can be made, and every wait has a reason",
-	1:  "a fresh, healthy node is never restarted",
-	2:  "no second node is taken down, and none before the others are synced",
-	3:  "a primary that has or should have a replica is never restarted",
-	4:  "a handover's target is fresh and synced",
-	5:  "role comes from the server; no second primary is made",
-	6:  "a failed or unproven handover never leads to a restart, and waits",
-	7:  "traffic moves and clients leave before the pod goes",
-	8:  "pods are restarted within the budgets",
-	9:  "no older copy wins, and no acknowledged write is lost",
-	10: "never two failovers at once",
-	11: "completion stays reachable",
-	12: "a never-Ready pod whose revision is superseded is replaced first",
-	13: "one shard's hold never takes another's step",
-}
-
-// Violation is a law that was broken.
-type Violation struct {
-	Law  int
-	Text string
-}
-
-func (v *Violation) Error() string {
-	return fmt.Sprintf("law %d (%s): %s", v.Law, Laws[v.Law], v.Text)
-}
-
 func (r *run) violate(law int, format string, args ...any) {
 	if r.found == nil {
 		r.found = &Violation{Law: law, Text: fmt.Sprintf(format, args...)}

@@ -98,15 +98,6 @@ func (m Move) String() string {
 	return text
 }
 
-// edge is one move and where it leads.
-type edge struct {
-	move  Move
-	next  State
-	fault bool
-	// broken: a law had been broken by then.
-	broken bool
-}
-
 // run computes what can happen in a world. It is not safe for concurrent use.
 type run struct {
 	world *World
@@ -118,8 +109,8 @@ type run struct {
 
 func newRun(w *World) *run { return &run{world: w, plans: map[State]planned{}} }
 
-// moves lists everything that can happen next. The slice is reused.
-func (r *run) moves(s *State) []edge {
+// Moves lists everything that can happen next. The slice is reused.
+func (r *run) Moves(s *State) []edge {
 	r.out, r.fault = r.out[:0], false
 	if s.op.kind == stepNone {
 		r.look(*s)
@@ -147,7 +138,7 @@ func (r *run) moves(s *State) []edge {
 func (r *run) emit(m Move, next State) {
 	next.canonical()
 	r.checkState(&next)
-	r.out = append(r.out, edge{move: m, next: next, fault: r.fault, broken: r.found != nil})
+	r.out = append(r.out, edge{Move: m, Next: next, Fault: r.fault, Broken: r.found != nil})
 }
 
 // node is a move of one node.

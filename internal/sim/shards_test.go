@@ -8,23 +8,17 @@ import (
 
 	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/plan"
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
 
 // reached are the snapshots of many different moments of a world.
 func reached(t *testing.T, w World, every int) []model.Snapshot {
 	t.Helper()
-	r := newRun(&w)
-	g := &graph{table: newTable()}
-	start := w.Start()
-	g.number(&start)
-	var res Result
-	for at := 0; at < len(g.states) && at < 20_000; at++ {
-		g.parent, g.depth = append(g.parent, 0), append(g.depth, 0)
-		r.walk(g, int32(at), &res)
-	}
 	var out []model.Snapshot
-	for at := 0; at < len(g.states); at += every {
-		out = append(out, w.View(&g.states[at]))
+	for at, s := range explore.Reached(w.explored(), 20_000) {
+		if at%every == 0 {
+			out = append(out, w.View(&s))
+		}
 	}
 	return out
 }

@@ -18,12 +18,12 @@ func TestRandomWalksInLargerWorlds(t *testing.T) {
 		r := newRun(&w)
 		for range rapid.IntRange(10, 150).Draw(t, "length") {
 			s := walked[len(walked)-1].State
-			moves := r.moves(&s)
+			moves := r.Moves(&s)
 			if len(moves) == 0 {
 				break
 			}
 			e := moves[drawMove(t, moves)]
-			walked = append(walked, Step{Move: e.move, State: e.next})
+			walked = append(walked, Step{Move: e.Move, State: e.Next})
 		}
 		if r.found == nil {
 			walked = r.settle(walked)
@@ -39,7 +39,7 @@ func drawMove(t *rapid.T, moves []edge) int {
 	fault := rapid.IntRange(0, 9).Draw(t, "luck") == 9
 	var of []int
 	for i := range moves {
-		if moves[i].fault == fault {
+		if moves[i].Fault == fault {
 			of = append(of, i)
 		}
 	}
@@ -80,24 +80,24 @@ func (r *run) settle(walked []Step) []Step {
 	last := map[who]int{}
 	for turn := 1; turn <= patience && r.found == nil; turn++ {
 		s := walked[len(walked)-1].State
-		if r.complete(&s) && int(s.spec) == len(r.world.Specs)-1 {
+		if r.Complete(&s) && int(s.spec) == len(r.world.Specs)-1 {
 			return walked
 		}
 		best := -1
 		moves := r.settling(&s)
 		for i, e := range moves {
-			if best < 0 || last[who{e.move.Kind, e.move.Node}] < last[who{moves[best].move.Kind, moves[best].move.Node}] {
+			if best < 0 || last[who{e.Move.Kind, e.Move.Node}] < last[who{moves[best].Move.Kind, moves[best].Move.Node}] {
 				best = i
 			}
 		}
 		if best < 0 {
 			break
 		}
-		last[who{moves[best].move.Kind, moves[best].move.Node}] = turn
-		walked = append(walked, Step{Move: moves[best].move, State: moves[best].next})
+		last[who{moves[best].Move.Kind, moves[best].Move.Node}] = turn
+		walked = append(walked, Step{Move: moves[best].Move, State: moves[best].Next})
 	}
 	s := walked[len(walked)-1].State
-	if p := r.plan(&s); r.found == nil && !r.forPerson(&s) {
+	if p := r.plan(&s); r.found == nil && !r.ForPerson(&s) {
 		r.violate(11, "it does not come to rest by itself; the plan is %v, held by %v", p.op, p.holds)
 	}
 	return walked
@@ -107,9 +107,9 @@ func (r *run) settle(walked []Step) []Step {
 // comes when the present one is fulfilled, or cannot be.
 func (r *run) settling(s *State) []edge {
 	var out []edge
-	done := r.complete(s)
-	for _, e := range r.moves(s) {
-		if !e.fault || (e.move.Kind == moveSpec && done) {
+	done := r.Complete(s)
+	for _, e := range r.Moves(s) {
+		if !e.Fault || (e.Move.Kind == moveSpec && done) {
 			out = append(out, e)
 		}
 	}
