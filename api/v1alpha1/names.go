@@ -1,6 +1,9 @@
 package v1alpha1
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // What the operator writes on the objects of an instance.
 const (
@@ -52,6 +55,16 @@ func (v *Valkey) ShardName(k int) string {
 		return v.Name
 	}
 	return v.Name + "-shard-" + strconv.Itoa(k)
+}
+
+// ShardNumber is the reverse: the k of a name that ShardName gives for a Cluster.
+func (v *Valkey) ShardNumber(name string) (k int, ok bool) {
+	digits, ok := strings.CutPrefix(name, v.Name+"-shard-")
+	if !ok || !v.Spec.IsCluster() {
+		return 0, false
+	}
+	k, err := strconv.Atoi(digits)
+	return k, err == nil && k >= 0 && v.ShardName(k) == name
 }
 
 // SystemSecretName is the Secret with the passwords of the users that are not

@@ -44,3 +44,20 @@ func TestShardsAndReplicasOfEachTopology(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyAShardsOwnNameHasANumber(t *testing.T) {
+	v := &Valkey{Spec: ValkeySpec{Topology: TopologyCluster}}
+	v.Name = "cart"
+	for name, want := range map[string]int{
+		"cart-shard-0": 0, "cart-shard-63": 63,
+		"cart": -1, "cart-shard-": -1, "cart-shard-01": -1, "cart-shard-+1": -1, "cart-shard--1": -1, "cart-shard-1-0": -1, "shop-cart-shard-1": -1,
+	} {
+		if k, ok := v.ShardNumber(name); ok != (want >= 0) || ok && k != want {
+			t.Errorf("%s: %d, %t", name, k, ok)
+		}
+	}
+	v.Spec.Topology = TopologyReplication
+	if _, ok := v.ShardNumber("cart-shard-0"); ok {
+		t.Error("a Replication has a shard 0 of that name")
+	}
+}

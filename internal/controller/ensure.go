@@ -35,9 +35,9 @@ type Objects interface {
 type Declared struct {
 	// Creds are the operator's on the servers; the zero value when there are none.
 	Creds servers.Credentials
-	// Generation is that of the StatefulSet as it was last written by this
-	// process, 0 if it was not.
-	Generation int64
+	// Generations are those of the StatefulSets, by name, as they were last written
+	// by this process; 0 for one that was not.
+	Generations map[string]int64
 }
 
 // Ensurer applies what render declares, and only what differs.
@@ -53,8 +53,8 @@ type Ensurer struct {
 
 // memory is what is kept of an instance.
 type memory struct {
-	secrets    secrets
-	generation int64
+	secrets     secrets
+	generations map[string]int64 // is never written to, but replaced
 }
 
 // NewEnsurer reads Secrets from live and everything else from the client.
@@ -77,7 +77,7 @@ func (e *Ensurer) Ensure(ctx context.Context, v *v1alpha1.Valkey) (Declared, err
 	if errors.Is(err, ErrForeign) {
 		return Declared{}, err
 	}
-	return Declared{Creds: known.secrets.credentials(), Generation: known.generation}, err
+	return Declared{Creds: known.secrets.credentials(), Generations: known.generations}, err
 }
 
 // declare applies every object, and takes down what it learns in known.
@@ -85,12 +85,12 @@ func (e *Ensurer) declare(ctx context.Context, v *v1alpha1.Valkey, known *memory
 	if err := e.oursOrNone(ctx, v); err != nil {
 		return err
 	}
-	existing, err := e.statefulSet(ctx, v)
+	existing, err := e.statefulSets(ctx, v)
 	if err != nil {
 		return err
 	}
 	rendered, err := render.Objects(v, render.Inputs{ImageRepository: e.imageRepository,
-		Auth: known.secrets.auth, System: known.secrets.system, Random: passwords(), StatefulSet: existing})
+		Auth: known.secrets.auth, System: known.secrets.system, Random: passwords(), StatefulSets: existing})
 	if err != nil {
 		return err
 	}
@@ -100,8 +100,10 @@ func (e *Ensurer) declare(ctx context.Context, v *v1alpha1.Valkey, known *memory
 		}
 	}
 	known.secrets = known.secrets.written(rendered)
-	if err := e.ensureStatefulSet(ctx, existing, rendered.StatefulSet, known); err != nil {
-		return err
+	for _, set := range rendered.StatefulSets {
+		if err := e.ensureStatefulSet(ctx, existing[set.Name], set, known); err != nil {
+			return err
+		}
 	}
 	return e.removeBudgets(ctx, v, rendered)
 }
@@ -131,15 +133,52 @@ func (e *Ensurer) Forget(instance string) {
 	delete(e.memory, instance)
 }
 
-func (e *Ensurer) statefulSet(ctx context.Context, v *v1alpha1.Valkey) (*appsv1.StatefulSet, error) {
-	found, err := e.find(ctx, &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: v.Namespace, Name: v.Name}})
-	if found == nil || err != nil {
-		return nil, err
+// statefulSets are those that exist, by name: of the shards that are wished for,
+// and of those beyond. It is an error if one of a name that is needed is
+// somebody else's.
+func (e *Ensurer) statefulSets(ctx context.Context, v *v1alpha1.Valkey) (map[string]*appsv1.StatefulSet, error) {
+	out := map[string]*appsv1.StatefulSet{}
+	if v.Spec.IsCluster() {
+		if err := e.addShards(ctx, v, out); err != nil {
+			return nil, err
+		}
 	}
-	return found.(*appsv1.StatefulSet), e.ours(v, found) //nolint:forcetypeassert // find gives the kind asked for
+	for k := range int(v.Spec.ShardCount()) {
+		name := v.ShardName(k)
+		if out[name] != nil {
+			continue
+		}
+		found, err := e.find(ctx, &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: v.Namespace, Name: name}})
+		if err != nil {
+			return nil, err
+		}
+		if found == nil {
+			continue
+		}
+		if err := e.ours(v, found); err != nil {
+			return nil, err
+		}
+		out[name] = found.(*appsv1.StatefulSet) //nolint:forcetypeassert // find gives the kind asked for
+	}
+	return out, nil
 }
 
-// ensure applies one object when it is not as declared. The StatefulSet is
+// addShards adds every StatefulSet that is a shard of the instance.
+func (e *Ensurer) addShards(ctx context.Context, v *v1alpha1.Valkey, to map[string]*appsv1.StatefulSet) error {
+	list := &appsv1.StatefulSetList{}
+	if err := e.client.List(ctx, list, client.InNamespace(v.Namespace), client.MatchingLabels(v.PodSelector())); err != nil {
+		return fmt.Errorf("list StatefulSets of %s/%s: %w", v.Namespace, v.Name, err)
+	}
+	for i := range list.Items {
+		set := &list.Items[i]
+		if _, ok := v.ShardNumber(set.Name); ok && metav1.IsControlledBy(set, v) {
+			to[set.Name] = set
+		}
+	}
+	return nil
+}
+
+// ensure applies one object when it is not as declared. StatefulSets are
 // ensureStatefulSet's.
 func (e *Ensurer) ensure(ctx context.Context, v *v1alpha1.Valkey, s secrets, desired render.Object) error {
 	switch want := desired.(type) {
@@ -181,7 +220,7 @@ func (e *Ensurer) ensureSecret(ctx context.Context, v *v1alpha1.Valkey, existing
 	return apply.Object(ctx, e.client, desired)
 }
 
-// ensureStatefulSet writes the StatefulSet only as it was seen, by its
+// ensureStatefulSet writes a StatefulSet only as it was seen, by its
 // resourceVersion: its size and its pod template are carried over, and what is
 // carried over from an old sight of it would undo what has happened since.
 func (e *Ensurer) ensureStatefulSet(ctx context.Context, existing, desired *appsv1.StatefulSet, known *memory) error {
@@ -195,25 +234,28 @@ func (e *Ensurer) ensureStatefulSet(ctx context.Context, existing, desired *apps
 	if err := apply.Object(ctx, e.client, desired); err != nil {
 		return err
 	}
-	known.generation = desired.Generation
+	known.generations = maps.Clone(known.generations)
+	if known.generations == nil {
+		known.generations = map[string]int64{}
+	}
+	known.generations[desired.Name] = desired.Generation
 	return nil
 }
 
 // removeBudgets deletes budgets that are no longer declared.
 func (e *Ensurer) removeBudgets(ctx context.Context, v *v1alpha1.Valkey, r render.Rendered) error {
-	if r.PrimaryBudget != nil {
-		return nil
-	}
 	list := &policyv1.PodDisruptionBudgetList{}
 	if err := e.client.List(ctx, list, client.InNamespace(v.Namespace), client.MatchingLabels(v.PodSelector())); err != nil {
 		return fmt.Errorf("list PodDisruptionBudgets of %s/%s: %w", v.Namespace, v.Name, err)
 	}
 	for i := range list.Items {
-		if !metav1.IsControlledBy(&list.Items[i], v) {
+		budget := &list.Items[i]
+		declared := slices.ContainsFunc(r.Budgets, func(b *policyv1.PodDisruptionBudget) bool { return b.Name == budget.Name })
+		if declared || !metav1.IsControlledBy(budget, v) {
 			continue
 		}
-		if err := e.client.Delete(ctx, &list.Items[i]); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("delete PodDisruptionBudget %s/%s: %w", v.Namespace, list.Items[i].Name, err)
+		if err := e.client.Delete(ctx, budget); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("delete PodDisruptionBudget %s/%s: %w", v.Namespace, budget.Name, err)
 		}
 	}
 	return nil

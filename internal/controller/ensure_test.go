@@ -63,13 +63,14 @@ func TestEverythingThatIsDeclaredIsThereAfterOneTurn(t *testing.T) {
 	if declared.Creds.Password != string(secret.Data["operator-password"]) || declared.Creds.Username != "valkeeper" {
 		t.Errorf("the credentials %+v are not those in the Secret", declared.Creds)
 	}
-	if declared.Generation != sts.Generation {
-		t.Errorf("generation %d is known, the StatefulSet has %d", declared.Generation, sts.Generation)
+	if declared.Generations["cart"] != sts.Generation {
+		t.Errorf("generations %v are known, the StatefulSet has %d", declared.Generations, sts.Generation)
 	}
 }
 
 func TestAnInstanceAtRestIsNotWrittenTo(t *testing.T) {
 	for _, spec := range []string{threeServers, `{topology: Standalone, storage: {size: 1Gi}}`,
+		`{topology: Cluster, shards: 4, storage: {size: 1Gi}}`,
 		`{topology: Replication, replicas: 1, storage: {size: 1Gi}, config: {maxmemory: 64mb}, auth: {enabled: false}, resources: {requests: {cpu: 100m, memory: 1Gi}},
 		  rollout: {strategy: RollingUpdate}, podTemplate: {annotations: {a: b}}, terminationGracePeriodSeconds: 90}`} {
 		b := newBench(t)
@@ -134,7 +135,7 @@ func TestAWishThatIsTakenBackIsTakenBack(t *testing.T) {
 	v := instance(t, b.namespace, threeServers)
 	b.ensure(t, v)
 	v.Spec.Scheduling.NodeSelector = nil
-	generation := b.ensure(t, v).Generation
+	generation := b.ensure(t, v).Generations["cart"]
 	sts := read(t, b, "cart", &appsv1.StatefulSet{})
 	if len(sts.Spec.Template.Spec.NodeSelector) != 0 {
 		t.Errorf("the pods still ask for %v", sts.Spec.Template.Spec.NodeSelector)

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -51,7 +52,7 @@ func TestWhatBelongsToSomebodyElseIsNeitherChangedNorAdopted(t *testing.T) {
 				!strings.Contains(err.Error(), "choose another name") {
 				t.Errorf("the error is %v", err)
 			}
-			if declared != (Declared{}) {
+			if !reflect.DeepEqual(declared, Declared{}) {
 				t.Error("the operator would go on to look after what is not its own")
 			}
 			if after := read(t, b, foreign.GetName(), foreign).GetResourceVersion(); after != before {

@@ -68,6 +68,9 @@ func (e *Ensurer) find(ctx context.Context, like client.Object) (client.Object, 
 // oursOrNone is an error when one of the EndpointSlices that act will write is
 // there and somebody else's.
 func (e *Ensurer) oursOrNone(ctx context.Context, v *v1alpha1.Valkey) error {
+	if v.Spec.IsCluster() {
+		return nil // Kubernetes writes those of its Services
+	}
 	for _, name := range []string{v.PrimaryServiceName(), v.ReplicasServiceName()} {
 		slice := &discoveryv1.EndpointSlice{}
 		err := e.client.Get(ctx, client.ObjectKey{Namespace: v.Namespace, Name: name}, slice)

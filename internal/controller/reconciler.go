@@ -70,10 +70,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return result, err
 }
 
-func applied(v *v1alpha1.Valkey, declared Declared) observe.Applied {
-	return observe.Applied{v.Name: declared.Generation}
-}
-
 // outrun says that a write met something newer than what it was made from.
 func outrun(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
 
@@ -85,7 +81,7 @@ func (r *Reconciler) turn(ctx context.Context, v *v1alpha1.Valkey) (ctrl.Result,
 	if failure != nil && declared.Creds == (servers.Credentials{}) {
 		return ctrl.Result{}, r.failed(ctx, v, failure)
 	}
-	snap, err := r.Observer.Look(ctx, v, declared.Creds, applied(v, declared))
+	snap, err := r.Observer.Look(ctx, v, declared.Creds, declared.Generations)
 	if err != nil {
 		return ctrl.Result{}, r.failed(ctx, v, err)
 	}
@@ -193,7 +189,7 @@ func (r *Reconciler) replan(ctx context.Context, v *v1alpha1.Valkey, declared De
 	if live.UID != v.UID || live.Generation != v.Generation {
 		return model.Snapshot{}, model.Plan{}, fmt.Errorf("%w: the resource has changed", act.ErrChanged)
 	}
-	snap, err := r.Observer.Fresh(r.Live).Look(ctx, live, declared.Creds, applied(v, declared))
+	snap, err := r.Observer.Fresh(r.Live).Look(ctx, live, declared.Creds, declared.Generations)
 	if err != nil {
 		return model.Snapshot{}, model.Plan{}, err
 	}

@@ -100,5 +100,5 @@ func (s secrets) credentials() servers.Credentials {
 
 // passwords are fresh ones: render uses them only where none exists.
 func passwords() render.Passwords {
-	return render.Passwords{Default: rand.Text(), Operator: rand.Text(), Replication: rand.Text()}
+	return render.Passwords{Default: rand.Text(), Operator: rand.Text(), Replication: rand.Text(), Migration: rand.Text()}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -75,8 +76,8 @@ func TestAUsersNewPasswordReachesTheFileThatServersReadAndNothingElse(t *testing
 			t.Errorf("%s has changed too", key)
 		}
 	}
-	if after != before {
-		t.Errorf("the pods restart, or the operator is locked out: %+v, before %+v", after.Generation, before.Generation)
+	if !reflect.DeepEqual(after, before) {
+		t.Errorf("the pods restart, or the operator is locked out: %+v, before %+v", after.Generations, before.Generations)
 	}
 }
 

@@ -3,44 +3,104 @@ package controller
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/internal/render"
 )
 
-// Tidy deletes the instance's ConfigMaps that neither its template nor a pod
-// refers to, once every pod is there and has the newest revision. Before that
-// the StatefulSet controller may still make pods of an older one.
+// Tidy deletes what nothing needs any more: shards beyond the wished number that
+// have no pod left, and ConfigMaps that no template and no pod refers to.
 func (e *Ensurer) Tidy(ctx context.Context, v *v1alpha1.Valkey) error {
-	mine := []client.ListOption{client.InNamespace(v.Namespace), client.MatchingLabels(v.PodSelector())}
-	maps := &corev1.ConfigMapList{}
-	if err := e.client.List(ctx, maps, mine...); err != nil {
-		return fmt.Errorf("list ConfigMaps of %s/%s: %w", v.Namespace, v.Name, err)
-	}
-	if len(maps.Items) < 2 {
-		return nil
-	}
-	sts, err := e.statefulSet(ctx, v)
+	sets, err := e.statefulSets(ctx, v)
 	if err != nil {
 		return err
 	}
 	pods := &corev1.PodList{}
-	if err := e.client.List(ctx, pods, mine...); err != nil {
+	if err := e.client.List(ctx, pods, mine(v)...); err != nil {
 		return fmt.Errorf("list pods of %s/%s: %w", v.Namespace, v.Name, err)
 	}
-	if sts == nil || !e.allNewest(v, sts, pods.Items) {
+	if err := e.tidyShards(ctx, v, sets, pods.Items); err != nil {
+		return err
+	}
+	return e.tidyConfigMaps(ctx, v, sets, pods.Items)
+}
+
+// mine are the instance's objects.
+func mine(v *v1alpha1.Valkey) []client.ListOption {
+	return []client.ListOption{client.InNamespace(v.Namespace), client.MatchingLabels(v.PodSelector())}
+}
+
+// tidyShards deletes the StatefulSets of empty shards beyond the wished number,
+// exactly as they were seen, and their budgets. Their claims went with their
+// pods.
+func (e *Ensurer) tidyShards(ctx context.Context, v *v1alpha1.Valkey, sets map[string]*appsv1.StatefulSet, pods []corev1.Pod) error {
+	for _, name := range slices.Sorted(maps.Keys(sets)) {
+		set := sets[name]
+		k, ok := v.ShardNumber(name)
+		if !ok || k < int(v.Spec.ShardCount()) || !e.empty(v, set, pods) {
+			continue
+		}
+		err := e.client.Delete(ctx, set, client.Preconditions{UID: &set.UID, ResourceVersion: &set.ResourceVersion})
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("delete StatefulSet %s/%s: %w", set.Namespace, name, err)
+		}
+		if err := e.removeBudget(ctx, v, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// empty says that a StatefulSet is asked for no pod, has none, and that nobody
+// has heard of one.
+func (e *Ensurer) empty(v *v1alpha1.Valkey, set *appsv1.StatefulSet, pods []corev1.Pod) bool {
+	return e.settled(v, set) && ptr.Deref(set.Spec.Replicas, 1) == 0 && set.Status.Replicas == 0 &&
+		!slices.ContainsFunc(pods, func(p corev1.Pod) bool { return setOf(p) == set.Name })
+}
+
+// removeBudget deletes the budget of that name, if there is one and it is ours.
+func (e *Ensurer) removeBudget(ctx context.Context, v *v1alpha1.Valkey, name string) error {
+	found, err := e.find(ctx, &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: v.Namespace, Name: name}})
+	if err != nil || found == nil || !metav1.IsControlledBy(found, v) {
+		return err
+	}
+	if err := e.client.Delete(ctx, found); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete PodDisruptionBudget %s/%s: %w", v.Namespace, name, err)
+	}
+	return nil
+}
+
+// tidyConfigMaps deletes those that neither a template nor a pod refers to, once
+// every pod is there and has the newest revision. Before that the StatefulSet
+// controller may still make pods of an older one.
+func (e *Ensurer) tidyConfigMaps(ctx context.Context, v *v1alpha1.Valkey, sets map[string]*appsv1.StatefulSet, pods []corev1.Pod) error {
+	list := &corev1.ConfigMapList{}
+	if err := e.client.List(ctx, list, mine(v)...); err != nil {
+		return fmt.Errorf("list ConfigMaps of %s/%s: %w", v.Namespace, v.Name, err)
+	}
+	if len(list.Items) < 2 || !e.allNewest(v, sets, pods) {
 		return nil
 	}
-	needed := render.ConfigMapOf(sts.Spec.Template.Spec)
-	for i := range maps.Items {
-		m := &maps.Items[i]
-		if m.Name == needed || usedBy(pods.Items, m.Name) || !metav1.IsControlledBy(m, v) {
+	needed := map[string]bool{}
+	for _, set := range sets {
+		needed[render.ConfigMapOf(set.Spec.Template.Spec)] = true
+	}
+	for _, pod := range pods {
+		needed[render.ConfigMapOf(pod.Spec)] = true
+	}
+	for i := range list.Items {
+		m := &list.Items[i]
+		if needed[m.Name] || !metav1.IsControlledBy(m, v) {
 			continue
 		}
 		if err := e.client.Delete(ctx, m); client.IgnoreNotFound(err) != nil {
@@ -50,20 +110,32 @@ func (e *Ensurer) Tidy(ctx context.Context, v *v1alpha1.Valkey) error {
 	return nil
 }
 
-// allNewest says that every wished pod runs the newest template, as far as the
-// cache has heard of it.
-func (e *Ensurer) allNewest(v *v1alpha1.Valkey, sts *appsv1.StatefulSet, pods []corev1.Pod) bool {
-	if sts.Generation < e.remembered(v).generation || sts.Status.ObservedGeneration < sts.Generation {
+// allNewest says that every wished shard and pod is there and runs the newest
+// template, as far as the cache has heard of it.
+func (e *Ensurer) allNewest(v *v1alpha1.Valkey, sets map[string]*appsv1.StatefulSet, pods []corev1.Pod) bool {
+	if len(sets) < int(v.Spec.ShardCount()) {
 		return false
 	}
-	if sts.Spec.Replicas == nil || len(pods) != int(*sts.Spec.Replicas) {
-		return false
+	wished := 0
+	for _, set := range sets {
+		if !e.settled(v, set) {
+			return false
+		}
+		wished += int(ptr.Deref(set.Spec.Replicas, 1))
 	}
-	return !slices.ContainsFunc(pods, func(p corev1.Pod) bool {
-		return p.Labels[appsv1.ControllerRevisionHashLabelKey] != sts.Status.UpdateRevision
+	return len(pods) == wished && !slices.ContainsFunc(pods, func(p corev1.Pod) bool {
+		set := sets[setOf(p)]
+		return set == nil || p.Labels[appsv1.ControllerRevisionHashLabelKey] != set.Status.UpdateRevision
 	})
 }
 
-func usedBy(pods []corev1.Pod, configMap string) bool {
-	return slices.ContainsFunc(pods, func(p corev1.Pod) bool { return render.ConfigMapOf(p.Spec) == configMap })
+// settled says that the StatefulSet is as this process wrote it last, or newer,
+// and that its controller has seen it so.
+func (e *Ensurer) settled(v *v1alpha1.Valkey, set *appsv1.StatefulSet) bool {
+	return set.Generation >= e.remembered(v).generations[set.Name] && set.Status.ObservedGeneration >= set.Generation
+}
+
+// setOf is the name of the StatefulSet that the pod belongs to.
+func setOf(pod corev1.Pod) string {
+	return pod.Name[:max(0, strings.LastIndex(pod.Name, "-"))]
 }

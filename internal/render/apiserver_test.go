@@ -33,7 +33,7 @@ func TestARealServerTakesWhatIsRendered(t *testing.T) {
 		v.Spec.Scheduling.PriorityClassName = "" // it would have to exist
 		r := rendered(t, v, fixed())
 		objects := r.InOrder()
-		template := r.StatefulSet.Spec.Template
+		template := r.StatefulSets[0].Spec.Template
 		pod := &corev1.Pod{ObjectMeta: *template.ObjectMeta.DeepCopy(), Spec: *template.Spec.DeepCopy()}
 		pod.Namespace, pod.Name = namespace, v.Name+"-0"
 		if v.Spec.Storage != nil { // the StatefulSet adds the claim's volume

@@ -14,16 +14,36 @@ import (
 // count pods, not parts of the StatefulSet: maxUnavailable would count all of
 // its pods for either role. AlwaysAllow, because a pod that is not Ready
 // protects nobody and must not block a drain.
-func budgets(v *v1alpha1.Valkey) (primary, replicas *policyv1.PodDisruptionBudget) {
-	return budget(v, v.PrimaryServiceName(), v1alpha1.RolePrimary, 1),
-		budget(v, v.ReplicasServiceName(), v1alpha1.RoleReplica, v.Spec.ReplicaCount()-1)
+//
+// In a Cluster a budget lets go one pod of its shard, whatever its role: the
+// role moves between the shard's pods alone, and the servers elect another
+// primary where the operator does not.
+func budgets(v *v1alpha1.Valkey, shards []shard) []*policyv1.PodDisruptionBudget {
+	if !v.Spec.PodDisruptionBudget.IsEnabled() || v.Spec.Topology == v1alpha1.TopologyStandalone {
+		return nil
+	}
+	if !v.Spec.IsCluster() {
+		return []*policyv1.PodDisruptionBudget{
+			budget(meta(v, v.PrimaryServiceName()), withRole(v, v1alpha1.RolePrimary), 1),
+			budget(meta(v, v.ReplicasServiceName()), withRole(v, v1alpha1.RoleReplica), v.Spec.ReplicaCount()-1),
+		}
+	}
+	var out []*policyv1.PodDisruptionBudget
+	for _, s := range shards {
+		out = append(out, budget(s.meta(v, s.name), s.selector(v), v.Spec.ReplicaCount()))
+	}
+	return out
 }
 
-func budget(v *v1alpha1.Valkey, name string, role v1alpha1.NodeRole, minAvailable int32) *policyv1.PodDisruptionBudget {
+func withRole(v *v1alpha1.Valkey, role v1alpha1.NodeRole) map[string]string {
 	selector := v.PodSelector()
 	selector[v1alpha1.RoleLabel] = string(role)
+	return selector
+}
+
+func budget(meta metav1.ObjectMeta, selector map[string]string, minAvailable int32) *policyv1.PodDisruptionBudget {
 	return &policyv1.PodDisruptionBudget{
-		ObjectMeta: meta(v, name),
+		ObjectMeta: meta,
 		Spec: policyv1.PodDisruptionBudgetSpec{
 			MinAvailable:               ptr.To(intstr.FromInt32(minAvailable)),
 			Selector:                   &metav1.LabelSelector{MatchLabels: selector},

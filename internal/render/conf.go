@@ -26,6 +26,9 @@ const (
 	confFile     = "valkey.conf"
 	secretFolder = "secret"
 	aclFile      = "users.acl"
+	// newerACLFile takes its place in a Cluster on servers from 9.0 on, which have
+	// more commands: an older one does not start with a rule about those.
+	newerACLFile = "users-9.acl"
 	authFile     = "auth.conf"
 	dataFolder   = "/data"
 )
@@ -41,11 +44,11 @@ type setting struct{ name, value string }
 // serverConf is the valkey.conf of every server of an instance. Each setting in
 // it is known to 8.1 and 9.1. The user's take the place of ours.
 func serverConf(s *v1alpha1.ValkeySpec) (string, error) {
-	user, err := userSettings(s.Config)
+	user, err := userSettings(s)
 	if err != nil {
 		return "", err
 	}
-	ours := slices.Concat(identity(), replication(s), persistence(s))
+	ours := slices.Concat(identity(), guard(s), replication(s), persistence(s))
 	ours = slices.DeleteFunc(ours, func(line setting) bool {
 		_, replaced := s.Config[line.name]
 		return replaced && line.name != addsUp
@@ -77,11 +80,19 @@ func identity() []setting {
 	}
 }
 
+// guard is what a server is when it boots: a replica of nobody. A Cluster refuses
+// replicaof, and start.sh is the guard (start.go).
+func guard(s *v1alpha1.ValkeySpec) []setting {
+	if s.IsCluster() {
+		return clusterMode()
+	}
+	return []setting{{"replicaof", Nobody}}
+}
+
 // replication is what makes a restarted server catch up soon.
 func replication(s *v1alpha1.ValkeySpec) []setting {
 	size := sizesFor(s.Resources)
 	out := []setting{
-		{"replicaof", Nobody},
 		{"repl-diskless-sync", "yes"},
 		{"repl-diskless-sync-delay", "0"}, // one replica restarts at a time
 		{"repl-timeout", "60"},
@@ -121,12 +132,15 @@ func saveRules(rules []v1alpha1.SaveRule) string {
 	return strings.Join(out, " ")
 }
 
-func userSettings(config v1alpha1.Config) ([]setting, error) {
+func userSettings(s *v1alpha1.ValkeySpec) ([]setting, error) {
 	var out []setting
-	for _, name := range slices.Sorted(maps.Keys(config)) {
-		value := string(config[name])
+	for _, name := range slices.Sorted(maps.Keys(s.Config)) {
+		value := string(s.Config[name])
 		if owned, ok := v1alpha1.OwnerOf(strings.ToLower(name)); ok {
 			return nil, fmt.Errorf("%w: %s: %s", ErrOwnedSetting, name, owned.Refusal())
+		}
+		if strings.HasPrefix(strings.ToLower(name), "cluster-") && !s.IsCluster() {
+			return nil, fmt.Errorf("%w: %s: spec.config may set cluster-* only with topology Cluster: remove it", ErrOwnedSetting, name)
 		}
 		if strings.ContainsFunc(name+value, unicode.IsControl) || strings.ContainsFunc(name, unicode.IsSpace) {
 			return nil, fmt.Errorf("spec.config: setting %q has a line break or another control character: write it on one line", name)
@@ -145,11 +159,17 @@ func bytes(n int64) string { return strconv.FormatInt(n, 10) }
 // restarts reads the ConfigMap as it is then: with a name that stays, a pod of
 // the old revision would start with the new settings.
 func configMap(v *v1alpha1.Valkey, conf string) *corev1.ConfigMap {
-	sum := sha256.Sum256([]byte(conf))
+	data := map[string]string{confFile: conf}
+	content := conf
+	if v.Spec.IsCluster() {
+		data[startFile] = startScript
+		content += startScript
+	}
+	sum := sha256.Sum256([]byte(content))
 	return &corev1.ConfigMap{
 		ObjectMeta: meta(v, v.Name+"-config-"+hex.EncodeToString(sum[:])[:10]),
 		Immutable:  ptr.To(true),
-		Data:       map[string]string{confFile: conf},
+		Data:       data,
 	}
 }
 

@@ -154,7 +154,7 @@ func TestAnotherConfigurationIsAnotherConfigMap(t *testing.T) {
 		if r.ConfigMap.Immutable == nil || !*r.ConfigMap.Immutable {
 			t.Errorf("ConfigMap %s can be changed", r.ConfigMap.Name)
 		}
-		if got := ConfigMapOf(r.StatefulSet.Spec.Template.Spec); got != r.ConfigMap.Name {
+		if got := ConfigMapOf(r.StatefulSets[0].Spec.Template.Spec); got != r.ConfigMap.Name {
 			t.Errorf("pods read ConfigMap %q, want %q", got, r.ConfigMap.Name)
 		}
 	}
@@ -171,10 +171,11 @@ func TestHowLongAServerMayTakeToStop(t *testing.T) {
 		{"else the volume does", `{topology: Standalone, storage: {size: 5Gi}}`, 10 + 103 + 10},
 		{"else nobody knows", `{topology: Standalone, persistence: {mode: RDB}}`, 10 + 60 + 10},
 		{"a quarter of an hour is enough", `{topology: Standalone, storage: {size: 10Ti}}`, 900},
+		{"a Cluster's primary hands over as well", `{topology: Cluster, storage: {size: 5Gi}}`, 10 + 103 + 10 + 5},
 		{"the user knows best", `{topology: Standalone, storage: {size: 10Ti}, terminationGracePeriodSeconds: 3600}`, 3600},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			pod := rendered(t, instance(t, c.spec), fixed()).StatefulSet.Spec.Template.Spec
+			pod := rendered(t, instance(t, c.spec), fixed()).StatefulSets[0].Spec.Template.Spec
 			if got := *pod.TerminationGracePeriodSeconds; got != c.seconds {
 				t.Errorf("%d s, want %d", got, c.seconds)
 			}

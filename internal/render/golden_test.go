@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "write testdata/*.golden.yaml anew")
 func fixed() Inputs {
 	return Inputs{
 		ImageRepository: "docker.io/valkey/valkey",
-		Random:          Passwords{Default: "defaultpassword", Operator: "operatorpassword", Replication: "replicationpassword"},
+		Random:          Passwords{Default: "defaultpassword", Operator: "operatorpassword", Replication: "replicationpassword", Migration: "migrationpassword"},
 	}
 }
 
@@ -94,8 +94,12 @@ func text(t *testing.T, r Rendered) string {
 func readable(secret *corev1.Secret) {
 	secret.StringData = map[string]string{}
 	for key, value := range secret.Data {
-		s := strings.ReplaceAll(string(value), strings.Join(valkey.OperatorACL, " "), "(OperatorACL)")
-		secret.StringData[key] = strings.ReplaceAll(s, strings.Join(valkey.ReplicationACL, " "), "(ReplicationACL)")
+		s := string(value)
+		for name, rules := range map[string][]string{"OperatorACL": valkey.OperatorACL, "ClusterOperatorACL": valkey.ClusterOperatorACL,
+			"AtomicMigrationACL": valkey.AtomicMigrationACL, "ReplicationACL": valkey.ReplicationACL, "MigrationACL": valkey.MigrationACL} {
+			s = strings.ReplaceAll(s, strings.Join(rules, " "), "("+name+")")
+		}
+		secret.StringData[key] = s
 	}
 	secret.Data = nil
 }

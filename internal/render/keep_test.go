@@ -10,11 +10,20 @@ import (
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 )
 
+// found are StatefulSets that exist.
+func found(sets ...*appsv1.StatefulSet) map[string]*appsv1.StatefulSet {
+	out := map[string]*appsv1.StatefulSet{}
+	for _, s := range sets {
+		out[s.Name] = s
+	}
+	return out
+}
+
 // byOlderOperator is the instance's StatefulSet as an operator of another
 // version made it: other image, other probe, other settings.
 func byOlderOperator(t *testing.T, v *v1alpha1.Valkey) *appsv1.StatefulSet {
 	t.Helper()
-	set := rendered(t, v, Inputs{ImageRepository: "old.example.com/valkey", Random: fixed().Random}).StatefulSet
+	set := rendered(t, v, Inputs{ImageRepository: "old.example.com/valkey", Random: fixed().Random}).StatefulSets[0]
 	pod := &set.Spec.Template.Spec
 	pod.Containers[0].ReadinessProbe.PeriodSeconds = 5
 	pod.Containers[0].Env = []corev1.EnvVar{{Name: "OLD", Value: "yes"}}
@@ -30,9 +39,9 @@ func TestAnOperatorUpgradeChangesNoPod(t *testing.T) {
 	v := instance(t, `{topology: Replication, storage: {size: 1Gi}}`)
 	old := byOlderOperator(t, v)
 	in := fixed()
-	in.StatefulSet = old
+	in.StatefulSets = found(old)
 	all := rendered(t, v, in)
-	got := all.StatefulSet
+	got := all.StatefulSets[0]
 	if all.ConfigMap != nil {
 		t.Errorf("ConfigMap %s would be written for nobody, and tidied up, and written again", all.ConfigMap.Name)
 	}
@@ -54,8 +63,8 @@ func TestWhatIsNoWishOfThePodLeavesTheTemplateAlone(t *testing.T) {
 		"defaults": `{topology: Replication, auth: {enabled: true}, resources: {}, scheduling: {}, persistence: {}}`,
 	} {
 		in := fixed()
-		in.StatefulSet = old
-		got := rendered(t, instance(t, spec), in).StatefulSet
+		in.StatefulSets = found(old)
+		got := rendered(t, instance(t, spec), in).StatefulSets[0]
 		if !reflect.DeepEqual(got.Spec.Template, old.Spec.Template) {
 			t.Errorf("a change of %s restarts every server", name)
 		}
@@ -82,9 +91,9 @@ func TestAWishOfTheUserChangesTheTemplate(t *testing.T) {
 	seen := map[string]string{}
 	for name, spec := range wishes {
 		in := fixed()
-		in.StatefulSet = rendered(t, instance(t, `{topology: Replication}`), fixed()).StatefulSet
-		got := rendered(t, instance(t, spec), in).StatefulSet
-		if reflect.DeepEqual(got.Spec.Template, in.StatefulSet.Spec.Template) {
+		in.StatefulSets = found(rendered(t, instance(t, `{topology: Replication}`), fixed()).StatefulSets[0])
+		got := rendered(t, instance(t, spec), in).StatefulSets[0]
+		if reflect.DeepEqual(got.Spec.Template, in.StatefulSets["cart"].Spec.Template) {
 			t.Errorf("a change of %s reaches no pod", name)
 		}
 		if other, taken := seen[got.Annotations[InputsHashAnnotation]]; taken {
@@ -97,9 +106,9 @@ func TestAWishOfTheUserChangesTheTemplate(t *testing.T) {
 func TestRestartedAtOnTheResourceRestartsTheServers(t *testing.T) {
 	v := instance(t, `{topology: Replication}`)
 	in := fixed()
-	in.StatefulSet = rendered(t, v, fixed()).StatefulSet
+	in.StatefulSets = found(rendered(t, v, fixed()).StatefulSets[0])
 	v.Annotations = map[string]string{v1alpha1.RestartedAtAnnotation: "2026-11-23T20:00:00Z"}
-	got := rendered(t, v, in).StatefulSet.Spec.Template
+	got := rendered(t, v, in).StatefulSets[0].Spec.Template
 	if got.Annotations[v1alpha1.RestartedAtAnnotation] != "2026-11-23T20:00:00Z" {
 		t.Errorf("annotations of the pods: %v", got.Annotations)
 	}
@@ -107,7 +116,7 @@ func TestRestartedAtOnTheResourceRestartsTheServers(t *testing.T) {
 
 func TestKeepTemplateChangesNeitherArgument(t *testing.T) {
 	v := instance(t, `{topology: Replication, storage: {size: 1Gi}}`)
-	existing, desired := byOlderOperator(t, v), rendered(t, v, fixed()).StatefulSet
+	existing, desired := byOlderOperator(t, v), rendered(t, v, fixed()).StatefulSets[0]
 	wasExisting, wasDesired := existing.DeepCopy(), desired.DeepCopy()
 	KeepTemplate(existing, desired).Spec.Template.Spec.Containers[0].Image = "changed"
 	if !reflect.DeepEqual(existing, wasExisting) || !reflect.DeepEqual(desired, wasDesired) {

@@ -3,10 +3,13 @@ package render
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	k8slabels "k8s.io/apimachinery/pkg/labels"
 
@@ -36,7 +39,7 @@ func TestEverythingGoesWithTheInstanceButItsVolumes(t *testing.T) {
 			t.Errorf("%T %s is in namespace %q", o, o.GetName(), o.GetNamespace())
 		}
 	}
-	for _, claim := range r.StatefulSet.Spec.VolumeClaimTemplates {
+	for _, claim := range r.StatefulSets[0].Spec.VolumeClaimTemplates {
 		if len(claim.OwnerReferences) != 0 {
 			t.Errorf("claim %s goes with %v", claim.Name, claim.OwnerReferences)
 		}
@@ -50,7 +53,7 @@ func TestPodsAreRestartedByTheOperatorUnlessTheUserOptedOut(t *testing.T) {
 		`{topology: Replication, rollout: {strategy: RollingUpdate}}`:     appsv1.RollingUpdateStatefulSetStrategyType,
 		`{topology: Standalone, storage: {size: 1Gi}, config: {hz: "1"}}`: appsv1.OnDeleteStatefulSetStrategyType,
 	} {
-		if got := rendered(t, instance(t, spec), fixed()).StatefulSet.Spec.UpdateStrategy.Type; got != want {
+		if got := rendered(t, instance(t, spec), fixed()).StatefulSets[0].Spec.UpdateStrategy.Type; got != want {
 			t.Errorf("%s: %s, want %s", spec, got, want)
 		}
 	}
@@ -58,51 +61,59 @@ func TestPodsAreRestartedByTheOperatorUnlessTheUserOptedOut(t *testing.T) {
 
 func TestNoPodIsUnderTwoBudgets(t *testing.T) {
 	r := rendered(t, instance(t, `{topology: Replication, replicas: 3}`), fixed())
-	pod := r.StatefulSet.Spec.Template.Labels
+	pod := r.StatefulSets[0].Spec.Template.Labels
 	for role, want := range map[string]string{"primary": "cart-primary", "replica": "cart-replicas", "": ""} {
 		labels := k8slabels.Merge(pod, k8slabels.Set{v1alpha1.RoleLabel: role})
 		var got string
-		for _, b := range []struct {
-			name     string
-			selector *metav1.LabelSelector
-			min      int
-		}{
-			{r.PrimaryBudget.Name, r.PrimaryBudget.Spec.Selector, r.PrimaryBudget.Spec.MinAvailable.IntValue()},
-			{r.ReplicasBudget.Name, r.ReplicasBudget.Spec.Selector, r.ReplicasBudget.Spec.MinAvailable.IntValue()},
-		} {
-			selector, err := metav1.LabelSelectorAsSelector(b.selector)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if selector.Matches(labels) {
-				got += b.name
+		for _, b := range r.Budgets {
+			if selects(t, b.Spec.Selector, labels) {
+				got += b.Name
 			}
 		}
 		if got != want {
 			t.Errorf("role %q is under %q, want %q", role, got, want)
 		}
 	}
-	if r.PrimaryBudget.Spec.MinAvailable.IntValue() != 1 || r.ReplicasBudget.Spec.MinAvailable.IntValue() != 2 {
-		t.Errorf("keeps %v primaries and %v replicas, want 1 and 2", r.PrimaryBudget.Spec.MinAvailable, r.ReplicasBudget.Spec.MinAvailable)
+	if primary, replicas := r.Budgets[0].Spec.MinAvailable, r.Budgets[1].Spec.MinAvailable; primary.IntValue() != 1 || replicas.IntValue() != 2 {
+		t.Errorf("keeps %v primaries and %v replicas, want 1 and 2", primary, replicas)
 	}
 }
 
-func TestWhoHasBudgetsAndAReplicasService(t *testing.T) {
-	for spec, want := range map[string][2]bool{
-		`{topology: Replication}`: {true, true},
-		`{topology: Replication, podDisruptionBudget: {enabled: false}}`: {false, true},
-		`{topology: Standalone}`: {false, false},
+func selects(t *testing.T, selector *metav1.LabelSelector, labels map[string]string) bool {
+	t.Helper()
+	s, err := metav1.LabelSelectorAsSelector(selector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Matches(k8slabels.Set(labels))
+}
+
+func TestWhoHasBudgetsAndWhichServices(t *testing.T) {
+	for spec, want := range map[string]string{
+		`{topology: Replication}`: "cart-nodes cart-primary cart-replicas; cart-primary cart-replicas",
+		`{topology: Replication, podDisruptionBudget: {enabled: false}}`: "cart-nodes cart-primary cart-replicas; ",
+		`{topology: Standalone}`: "cart-nodes cart-primary; ",
+		`{topology: Cluster}`:    "cart-nodes cart-cluster; cart-shard-0 cart-shard-1 cart-shard-2",
+		`{topology: Cluster, shards: 5, podDisruptionBudget: {enabled: false}}`: "cart-nodes cart-cluster; ",
 	} {
-		r := rendered(t, instance(t, spec), fixed())
-		if got := [2]bool{r.PrimaryBudget != nil && r.ReplicasBudget != nil, r.ReplicasService != nil}; got != want {
-			t.Errorf("%s: budgets and replicas' Service %v, want %v", spec, got, want)
+		var services, budgets []string
+		for _, o := range rendered(t, instance(t, spec), fixed()).InOrder() {
+			switch o.(type) {
+			case *corev1.Service:
+				services = append(services, o.GetName())
+			case *policyv1.PodDisruptionBudget:
+				budgets = append(budgets, o.GetName())
+			}
+		}
+		if got := strings.Join(services, " ") + "; " + strings.Join(budgets, " "); got != want {
+			t.Errorf("%s: Services and budgets\n%s, want\n%s", spec, got, want)
 		}
 	}
 }
 
 func TestTheRoleIsNotInTheTemplate(t *testing.T) {
 	r := rendered(t, instance(t, `{topology: Replication}`), fixed())
-	if role, there := r.StatefulSet.Spec.Template.Labels[v1alpha1.RoleLabel]; there {
+	if role, there := r.StatefulSets[0].Spec.Template.Labels[v1alpha1.RoleLabel]; there {
 		t.Errorf("every new pod would be born as %q", role)
 	}
 }

@@ -22,7 +22,7 @@ const (
 
 // podTemplate of a server. The role is not in it: it is the operator that
 // labels a pod with what its server says.
-func podTemplate(v *v1alpha1.Valkey, repository, configMap string) (corev1.PodTemplateSpec, error) {
+func podTemplate(v *v1alpha1.Valkey, shard shard, repository, configMap string) (corev1.PodTemplateSpec, error) {
 	server, err := container(v, repository)
 	if err != nil {
 		return corev1.PodTemplateSpec{}, err
@@ -39,21 +39,22 @@ func podTemplate(v *v1alpha1.Valkey, repository, configMap string) (corev1.PodTe
 		EnableServiceLinks:            ptr.To(false),
 		NodeSelector:                  s.Scheduling.NodeSelector,
 		Tolerations:                   s.Scheduling.Tolerations,
-		Affinity:                      s.Scheduling.Affinity,
+		Affinity:                      affinity(v, shard),
 		PriorityClassName:             s.Scheduling.PriorityClassName,
-		TopologySpreadConstraints:     spread(v),
+		TopologySpreadConstraints:     spread(v, shard),
 	}
 	return corev1.PodTemplateSpec{
-		ObjectMeta: metav1.ObjectMeta{Labels: podLabels(v), Annotations: podAnnotations(v)},
+		ObjectMeta: metav1.ObjectMeta{Labels: podLabels(v, shard), Annotations: podAnnotations(v)},
 		Spec:       spec,
 	}, nil
 }
 
 // podLabels are the user's and ours; ours win.
-func podLabels(v *v1alpha1.Valkey) map[string]string {
+func podLabels(v *v1alpha1.Valkey, shard shard) map[string]string {
 	out := map[string]string{}
 	maps.Copy(out, v.Spec.PodTemplate.Labels)
 	maps.Copy(out, labels(v))
+	maps.Copy(out, shard.labels)
 	return out
 }
 
@@ -83,7 +84,7 @@ func container(v *v1alpha1.Valkey, repository string) (corev1.Container, error) 
 	if err != nil {
 		return corev1.Container{}, err
 	}
-	return corev1.Container{
+	out := corev1.Container{
 		Name:            v1alpha1.ContainerName,
 		Image:           name,
 		ImagePullPolicy: v.Spec.ImagePullPolicy,
@@ -108,7 +109,11 @@ func container(v *v1alpha1.Valkey, repository string) (corev1.Container, error) 
 			{Name: confVolume, MountPath: confFolder, ReadOnly: true},
 			{Name: dataVolume, MountPath: dataFolder},
 		},
-	}, nil
+	}
+	if v.Spec.IsCluster() {
+		underGuard(v, &out)
+	}
+	return out, nil
 }
 
 func podSecurity() *corev1.PodSecurityContext {
@@ -130,14 +135,11 @@ func volumes(v *v1alpha1.Valkey, configMap string) []corev1.Volume {
 		Sources: []corev1.VolumeProjection{
 			{ConfigMap: &corev1.ConfigMapProjection{
 				LocalObjectReference: corev1.LocalObjectReference{Name: configMap},
-				Items:                []corev1.KeyToPath{{Key: confFile, Path: confFile}},
+				Items:                files("", confFiles(&v.Spec)),
 			}},
 			{Secret: &corev1.SecretProjection{
 				LocalObjectReference: corev1.LocalObjectReference{Name: v.SystemSecretName()},
-				Items: []corev1.KeyToPath{
-					{Key: aclFile, Path: secretFolder + "/" + aclFile},
-					{Key: authFile, Path: secretFolder + "/" + authFile},
-				},
+				Items:                files(secretFolder+"/", secretFiles(&v.Spec)),
 			}},
 		},
 	}}}
@@ -147,9 +149,35 @@ func volumes(v *v1alpha1.Valkey, configMap string) []corev1.Volume {
 	return []corev1.Volume{conf, {Name: dataVolume, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 }
 
+// files are keys that become files of the same name below a folder.
+func files(folder string, keys []string) []corev1.KeyToPath {
+	out := make([]corev1.KeyToPath, 0, len(keys))
+	for _, key := range keys {
+		out = append(out, corev1.KeyToPath{Key: key, Path: folder + key})
+	}
+	return out
+}
+
+// confFiles are those of the ConfigMap.
+func confFiles(s *v1alpha1.ValkeySpec) []string {
+	if s.IsCluster() {
+		return []string{confFile, startFile}
+	}
+	return []string{confFile}
+}
+
+// secretFiles are those of the system Secret.
+func secretFiles(s *v1alpha1.ValkeySpec) []string {
+	if s.IsCluster() {
+		return []string{aclFile, newerACLFile, authFile}
+	}
+	return []string{aclFile, authFile}
+}
+
 // spread puts servers on hosts, and hosts in zones, apart from each other as
-// far as possible, unless the user says otherwise.
-func spread(v *v1alpha1.Valkey) []corev1.TopologySpreadConstraint {
+// far as possible, those of one shard as well as those of the instance, unless
+// the user says otherwise.
+func spread(v *v1alpha1.Valkey, shard shard) []corev1.TopologySpreadConstraint {
 	same := &metav1.LabelSelector{MatchLabels: v.PodSelector()}
 	if wished := v.Spec.Scheduling.TopologySpreadConstraints; wished != nil {
 		out := make([]corev1.TopologySpreadConstraint, 0, len(wished))
@@ -161,10 +189,33 @@ func spread(v *v1alpha1.Valkey) []corev1.TopologySpreadConstraint {
 		}
 		return out
 	}
-	over := func(key string) corev1.TopologySpreadConstraint {
+	over := func(key string, which *metav1.LabelSelector) corev1.TopologySpreadConstraint {
 		return corev1.TopologySpreadConstraint{
-			MaxSkew: 1, TopologyKey: key, WhenUnsatisfiable: corev1.ScheduleAnyway, LabelSelector: same,
+			MaxSkew: 1, TopologyKey: key, WhenUnsatisfiable: corev1.ScheduleAnyway, LabelSelector: which,
 		}
 	}
-	return []corev1.TopologySpreadConstraint{over(corev1.LabelHostname), over(corev1.LabelTopologyZone)}
+	out := []corev1.TopologySpreadConstraint{over(corev1.LabelHostname, same), over(corev1.LabelTopologyZone, same)}
+	if v.Spec.IsCluster() {
+		own := &metav1.LabelSelector{MatchLabels: shard.selector(v)}
+		out = append(out, over(corev1.LabelHostname, own), over(corev1.LabelTopologyZone, own))
+	}
+	return out
+}
+
+// affinity is the user's. Without one the servers of a shard shun each other's
+// hosts: the sums that the spread above adds up may put two of them on one host
+// to even out the instance.
+func affinity(v *v1alpha1.Valkey, shard shard) *corev1.Affinity {
+	if v.Spec.Scheduling.Affinity != nil || !v.Spec.IsCluster() {
+		return v.Spec.Scheduling.Affinity
+	}
+	return &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{
+		PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{{
+			Weight: 100,
+			PodAffinityTerm: corev1.PodAffinityTerm{
+				TopologyKey:   corev1.LabelHostname,
+				LabelSelector: &metav1.LabelSelector{MatchLabels: shard.selector(v)},
+			},
+		}},
+	}}
 }

@@ -23,9 +23,9 @@ type Inputs struct {
 	System *corev1.Secret
 	// Random are fresh passwords, used only where none exists.
 	Random Passwords
-	// StatefulSet is the instance's as it exists, nil when it does not. Its pod
-	// template is kept while the user's wishes are the same.
-	StatefulSet *appsv1.StatefulSet
+	// StatefulSets are the instance's that exist, by name. Their pod templates are
+	// kept while the user's wishes are the same.
+	StatefulSets map[string]*appsv1.StatefulSet
 }
 
 // Passwords of an instance's users, in clear text.
@@ -33,6 +33,7 @@ type Passwords struct {
 	Default     string
 	Operator    string
 	Replication string
+	Migration   string
 }
 
 // Rendered are the objects of one instance. Those that its spec does not ask
@@ -49,13 +50,18 @@ type Rendered struct {
 	// NodesService is headless and leads to every pod, ready or not.
 	NodesService *corev1.Service
 	// PrimaryService and ReplicasService have no selector: the operator writes
-	// their EndpointSlices. ReplicasService is nil with topology Standalone.
+	// their EndpointSlices. ReplicasService is nil with topology Standalone, both
+	// are with topology Cluster.
 	PrimaryService  *corev1.Service
 	ReplicasService *corev1.Service
-	// The budgets are nil with topology Standalone and when switched off.
-	PrimaryBudget  *policyv1.PodDisruptionBudget
-	ReplicasBudget *policyv1.PodDisruptionBudget
-	StatefulSet    *appsv1.StatefulSet
+	// ClusterService leads to every pod in service, with topology Cluster.
+	ClusterService *corev1.Service
+	// Budgets are those of the primary and of the replicas, or one for each shard.
+	// There is none with topology Standalone and when they are switched off.
+	Budgets []*policyv1.PodDisruptionBudget
+	// StatefulSets are in the order of their shards; all topologies but Cluster
+	// have one.
+	StatefulSets []*appsv1.StatefulSet
 }
 
 // Object is any of the rendered objects.
@@ -67,34 +73,48 @@ type Object interface {
 // Objects renders an instance. An error says what in the resource, or in a
 // Secret that it names, has to change.
 func Objects(v *v1alpha1.Valkey, in Inputs) (Rendered, error) {
-	conf, err := serverConf(&v.Spec)
+	out, err := objects(v, in)
 	if err != nil {
 		return Rendered{}, fmt.Errorf("%s/%s: %w", v.Namespace, v.Name, err)
+	}
+	return out, nil
+}
+
+func objects(v *v1alpha1.Valkey, in Inputs) (Rendered, error) {
+	conf, err := serverConf(&v.Spec)
+	if err != nil {
+		return Rendered{}, err
 	}
 	secrets, err := renderSecrets(v, in)
 	if err != nil {
-		return Rendered{}, fmt.Errorf("%s/%s: %w", v.Namespace, v.Name, err)
+		return Rendered{}, err
 	}
 	config := configMap(v, conf)
-	set, err := statefulSet(v, in.ImageRepository, config.Name)
-	if err != nil {
-		return Rendered{}, fmt.Errorf("%s/%s: %w", v.Namespace, v.Name, err)
-	}
+	shards := shardsOf(v, in.StatefulSets)
 	out := Rendered{
-		AuthSecret:     secrets.auth,
-		SystemSecret:   secrets.system,
-		NodesService:   nodesService(v),
-		PrimaryService: routedService(v, v.PrimaryServiceName()),
-		StatefulSet:    KeepTemplate(in.StatefulSet, set),
+		AuthSecret:   secrets.auth,
+		SystemSecret: secrets.system,
+		NodesService: nodesService(v),
+		Budgets:      budgets(v, shards),
 	}
-	if ConfigMapOf(out.StatefulSet.Spec.Template.Spec) == config.Name {
-		out.ConfigMap = config
+	for _, s := range shards {
+		desired, err := statefulSet(v, s, in.ImageRepository, config.Name)
+		if err != nil {
+			return Rendered{}, err
+		}
+		set := KeepTemplate(in.StatefulSets[s.name], desired)
+		if ConfigMapOf(set.Spec.Template.Spec) == config.Name {
+			out.ConfigMap = config
+		}
+		out.StatefulSets = append(out.StatefulSets, set)
 	}
+	if v.Spec.IsCluster() {
+		out.ClusterService = clusterService(v)
+		return out, nil
+	}
+	out.PrimaryService = routedService(v, v.PrimaryServiceName())
 	if v.Spec.Topology == v1alpha1.TopologyReplication {
 		out.ReplicasService = routedService(v, v.ReplicasServiceName())
-		if v.Spec.PodDisruptionBudget.IsEnabled() {
-			out.PrimaryBudget, out.ReplicasBudget = budgets(v)
-		}
 	}
 	return out, nil
 }
@@ -115,8 +135,12 @@ func (r Rendered) InOrder() []Object {
 	add(r.NodesService != nil, r.NodesService)
 	add(r.PrimaryService != nil, r.PrimaryService)
 	add(r.ReplicasService != nil, r.ReplicasService)
-	add(r.PrimaryBudget != nil, r.PrimaryBudget)
-	add(r.ReplicasBudget != nil, r.ReplicasBudget)
-	add(r.StatefulSet != nil, r.StatefulSet)
+	add(r.ClusterService != nil, r.ClusterService)
+	for _, b := range r.Budgets {
+		add(true, b)
+	}
+	for _, s := range r.StatefulSets {
+		add(true, s)
+	}
 	return out
 }

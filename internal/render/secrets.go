@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -66,34 +68,58 @@ func authSecret(v *v1alpha1.Valkey, in Inputs) (*corev1.Secret, string, error) {
 // systemSecret holds the passwords of the users of our own, and the files that
 // servers read. An empty password lets everybody in as the user default.
 func systemSecret(v *v1alpha1.Valkey, in Inputs, password string) (*corev1.Secret, error) {
-	operator := orElse(existing(in.System, v1alpha1.OperatorPasswordKey), in.Random.Operator)
-	replication := orElse(existing(in.System, v1alpha1.ReplicationPasswordKey), in.Random.Replication)
-	if !oneWord(operator) || !oneWord(replication) {
-		return nil, fmt.Errorf("%w in Secret %s that valkey.conf can hold: %s and %s must be letters and digits; delete the key to get a new one",
-			ErrNoPassword, v.SystemSecretName(), v1alpha1.OperatorPasswordKey, v1alpha1.ReplicationPasswordKey)
+	own := Passwords{
+		Default:     password,
+		Operator:    orElse(existing(in.System, v1alpha1.OperatorPasswordKey), in.Random.Operator),
+		Replication: orElse(existing(in.System, v1alpha1.ReplicationPasswordKey), in.Random.Replication),
 	}
-	return &corev1.Secret{
+	keys := map[string]string{v1alpha1.OperatorPasswordKey: own.Operator, v1alpha1.ReplicationPasswordKey: own.Replication}
+	if v.Spec.IsCluster() {
+		own.Migration = orElse(existing(in.System, v1alpha1.MigrationPasswordKey), in.Random.Migration)
+		keys[v1alpha1.MigrationPasswordKey] = own.Migration
+	}
+	out := &corev1.Secret{
 		ObjectMeta: meta(v, v.SystemSecretName()),
 		Type:       corev1.SecretTypeOpaque,
 		Data: map[string][]byte{
-			v1alpha1.OperatorPasswordKey:    []byte(operator),
-			v1alpha1.ReplicationPasswordKey: []byte(replication),
-			aclFile:                         []byte(users(password, operator, replication)),
-			authFile: []byte(fmt.Sprintf("primaryuser %s\nprimaryauth %s\n",
-				v1alpha1.ReplicationUser, replication)),
+			authFile: []byte(fmt.Sprintf("primaryuser %s\nprimaryauth %s\n", v1alpha1.ReplicationUser, own.Replication)),
 		},
-	}, nil
+	}
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		if !oneWord(keys[key]) {
+			return nil, fmt.Errorf("%w in Secret %s that valkey.conf can hold: %s must be letters and digits; delete the key to get a new one",
+				ErrNoPassword, v.SystemSecretName(), key)
+		}
+		out.Data[key] = []byte(keys[key])
+	}
+	for file, content := range aclFiles(&v.Spec, own) {
+		out.Data[file] = []byte(content)
+	}
+	return out, nil
 }
 
-// users is the ACL file. It holds no password in clear text.
-func users(password, operator, replication string) string {
-	proof := "nopass"
-	if password != "" {
-		proof = "#" + hash(password)
+// aclFiles are the users that servers know. They hold no password in clear text.
+func aclFiles(s *v1alpha1.ValkeySpec, p Passwords) map[string]string {
+	clients := "user default reset on nopass ~* &* +@all\n"
+	if p.Default != "" {
+		clients = "user default reset on #" + hash(p.Default) + " ~* &* +@all\n"
 	}
-	return "user default reset on " + proof + " ~* &* +@all\n" +
-		"user " + valkey.ACLLine(v1alpha1.OperatorUser, hash(operator), valkey.OperatorACL) + "\n" +
-		"user " + valkey.ACLLine(v1alpha1.ReplicationUser, hash(replication), valkey.ReplicationACL) + "\n"
+	user := func(name, password string, rules ...string) string {
+		return "user " + valkey.ACLLine(name, hash(password), rules) + "\n"
+	}
+	replication := user(v1alpha1.ReplicationUser, p.Replication, valkey.ReplicationACL...)
+	if !s.IsCluster() {
+		return map[string]string{
+			aclFile: clients + user(v1alpha1.OperatorUser, p.Operator, valkey.OperatorACL...) + replication,
+		}
+	}
+	servers := replication + user(v1alpha1.MigrationUser, p.Migration, valkey.MigrationACL...)
+	operator := user(v1alpha1.OperatorUser, p.Operator, valkey.ClusterOperatorACL...)
+	newer := user(v1alpha1.OperatorUser, p.Operator, slices.Concat(valkey.ClusterOperatorACL, valkey.AtomicMigrationACL)...)
+	return map[string]string{
+		aclFile:      clients + operator + servers,
+		newerACLFile: clients + newer + servers,
+	}
 }
 
 func hash(password string) string {

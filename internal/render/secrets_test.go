@@ -44,7 +44,7 @@ func TestNoPasswordStandsInClearTextWhereItNeedNot(t *testing.T) {
 		if strings.Contains(acl, password) {
 			t.Errorf("%s stands in %s", password, aclFile)
 		}
-		for _, o := range []string{r.ConfigMap.Data[confFile], r.StatefulSet.String()} {
+		for _, o := range []string{r.ConfigMap.Data[confFile], r.StatefulSets[0].String()} {
 			if strings.Contains(o, password) {
 				t.Errorf("%s stands outside of a Secret", password)
 			}

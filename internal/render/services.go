@@ -34,6 +34,15 @@ func routedService(v *v1alpha1.Valkey, name string) *corev1.Service {
 	}
 }
 
+// clusterService leads clients to any server in service. It tells them of the
+// others, and from then on they go to the pods themselves.
+func clusterService(v *v1alpha1.Valkey) *corev1.Service {
+	return &corev1.Service{
+		ObjectMeta: meta(v, v.ClusterServiceName()),
+		Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeClusterIP, Selector: v.PodSelector(), Ports: servicePorts()},
+	}
+}
+
 // servicePorts bear the name that the EndpointSlices use too.
 func servicePorts() []corev1.ServicePort {
 	return []corev1.ServicePort{{

@@ -53,6 +53,9 @@ const (
 	// shutdownTimeout is how long, in seconds, a primary that was told to stop
 	// waits for its replicas to have everything (shutdown-timeout).
 	shutdownTimeout int64 = 10
+	// manualFailoverTimeout is how long, in seconds, a primary of a Cluster holds
+	// writes back at most while it hands over (cluster-manual-failover-timeout).
+	manualFailoverTimeout int64 = 5
 	// graceMargin is seconds for everything else that stopping takes.
 	graceMargin int64 = 10
 	// graceMinimum and graceMaximum are seconds.
@@ -71,7 +74,11 @@ func gracePeriod(s *v1alpha1.ValkeySpec) int64 {
 	if s.TerminationGracePeriodSeconds != nil {
 		return *s.TerminationGracePeriodSeconds
 	}
-	return min(max(shutdownTimeout+saveSeconds(s)+graceMargin, graceMinimum), graceMaximum)
+	wanted := shutdownTimeout + saveSeconds(s) + graceMargin
+	if s.IsCluster() {
+		wanted += manualFailoverTimeout
+	}
+	return min(max(wanted, graceMinimum), graceMaximum)
 }
 
 // saveSeconds is how long writing the data while stopping may take.

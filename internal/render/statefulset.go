@@ -18,28 +18,29 @@ const InputsHashAnnotation = "valkeeper.io/inputs-hash"
 // revisionHistoryLimit is how many old templates Kubernetes keeps to look at.
 const revisionHistoryLimit = 5
 
-// statefulSet is the one of the instance, with a pod template made from the
-// spec alone.
-func statefulSet(v *v1alpha1.Valkey, repository, configMap string) (*appsv1.StatefulSet, error) {
+// statefulSet is that of a shard, with a pod template made from the spec alone.
+// How many shards there are leaves no trace in it: a shard more or less restarts
+// nobody.
+func statefulSet(v *v1alpha1.Valkey, s shard, repository, configMap string) (*appsv1.StatefulSet, error) {
 	hash, err := TemplateHash(v)
 	if err != nil {
 		return nil, err
 	}
-	template, err := podTemplate(v, repository, configMap)
+	template, err := podTemplate(v, s, repository, configMap)
 	if err != nil {
 		return nil, err
 	}
 	out := &appsv1.StatefulSet{
-		ObjectMeta: meta(v, v.Name),
+		ObjectMeta: s.meta(v, s.name),
 		Spec: appsv1.StatefulSetSpec{
 			Replicas:             ptr.To(v.Spec.NodeCount()),
-			Selector:             &metav1.LabelSelector{MatchLabels: v.PodSelector()},
+			Selector:             &metav1.LabelSelector{MatchLabels: s.selector(v)},
 			ServiceName:          NodesServiceName(v),
 			PodManagementPolicy:  appsv1.ParallelPodManagement,
 			UpdateStrategy:       updateStrategy(&v.Spec.Rollout),
 			RevisionHistoryLimit: ptr.To[int32](revisionHistoryLimit),
 			Template:             template,
-			VolumeClaimTemplates: volumeClaims(v),
+			VolumeClaimTemplates: volumeClaims(v, s),
 			// A deleted instance's data stay until somebody deletes the claims. A
 			// removed replica's go: they would be loaded, long out of date, when a
 			// pod of that name comes back.
@@ -61,13 +62,13 @@ func updateStrategy(r *v1alpha1.Rollout) appsv1.StatefulSetUpdateStrategy {
 	return appsv1.StatefulSetUpdateStrategy{Type: appsv1.OnDeleteStatefulSetStrategyType}
 }
 
-func volumeClaims(v *v1alpha1.Valkey) []corev1.PersistentVolumeClaim {
+func volumeClaims(v *v1alpha1.Valkey, s shard) []corev1.PersistentVolumeClaim {
 	storage := v.Spec.Storage
 	if storage == nil {
 		return nil
 	}
 	return []corev1.PersistentVolumeClaim{{
-		ObjectMeta: metav1.ObjectMeta{Name: dataVolume, Labels: labels(v)},
+		ObjectMeta: metav1.ObjectMeta{Name: dataVolume, Labels: s.meta(v, s.name).Labels},
 		Spec: corev1.PersistentVolumeClaimSpec{
 			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
 			StorageClassName: storage.Class,

@@ -10,9 +10,10 @@
 - apiGroups: [valkeeper.io]
   resources: [valkeys/finalizers]
   verbs: [update]
+# Deleted is that of a shard which is empty and no longer wished for.
 - apiGroups: [apps]
   resources: [statefulsets]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [services]
   verbs: [get, list, watch, create, patch]

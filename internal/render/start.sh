@@ -1,0 +1,108 @@
+# Starts the server of a Cluster's pod. Run by sh as the first process of the
+# container.
+#
+# A server that came back as the primary that it was, with older data or none,
+# would serve them at once, and its replicas would throw away what is newer. So a
+# former primary is held back: the same server runs on the same data, but outside
+# of the cluster and as a replica of nobody. It serves no client, its peers find
+# its bus closed and elect a replica, and the operator can see how far its data
+# reach. SHUTDOWN lets it go: it then joins with the identity that it had.
+#
+# Needs a POSIX sh with grep, mkdir, mv, printf, rm and sed.
+set -eu
+
+conf=${VALKEY_CONF:-/etc/valkey}
+data=${VALKEY_DATA:-/data}
+nodes=$data/nodes.conf
+
+say() { printf 'start.sh: %s\n' "$*"; }
+
+# The first process of a container gets only the signals that it asks for.
+trap 'exit 0' TERM INT
+
+# newer says whether the server is of 9.0 or later.
+newer() {
+  major=$(valkey-server --version | sed -n 's/.* v=\([0-9]*\)\..*/\1/p')
+  [ "${major:-0}" -ge 9 ]
+}
+
+# was says whether this server had that role when it last knew.
+was() { grep -Eq "^[0-9a-f]+ [^ ]+ myself,($1)" "$nodes"; }
+
+has_data() { [ -s "$data/dump.rdb" ] || [ -e "$data/appendonlydir" ]; }
+
+# join runs the server in the cluster, in place of this shell.
+join() {
+  set -- --cluster-announce-ip "$POD_IP" --cluster-announce-hostname "$ANNOUNCE_HOSTNAME"
+  if newer; then
+    # Older ones do not start with it.
+    set -- "$@" --aclfile "$acl" --shutdown-on-sigterm failover
+  fi
+  exec valkey-server "$conf/valkey.conf" "$@"
+}
+
+# hold runs the server outside of the cluster until it is let go. It writes
+# nothing: its files are what is left to compare.
+hold() {
+  set -- --cluster-enabled no --replicaof 127.0.0.1 1 --replica-serve-stale-data no \
+    --save '' --auto-aof-rewrite-percentage 0
+  if newer; then
+    set -- "$@" --aclfile "$acl"
+  fi
+  child=
+  stopping=
+  trap 'stopping=yes; stop' TERM INT
+  valkey-server "$conf/valkey.conf" "$@" &
+  child=$!
+  # Asked to end before there was a child to tell.
+  [ -z "$stopping" ] || stop
+  # A signal ends the wait, and not the server.
+  code=0
+  wait "$child" || code=$?
+  while kill -0 "$child" 2>/dev/null; do
+    code=0
+    wait "$child" || code=$?
+  done
+  if [ -n "$stopping" ]; then
+    say 'ends: it was asked to while it was held back'
+    exit 0
+  fi
+  if [ "$code" -ne 0 ]; then
+    say "ends: the server that was held back ended by itself with code $code"
+    exit "$code"
+  fi
+  trap 'exit 0' TERM INT
+}
+
+stop() { [ -z "$child" ] || kill -TERM "$child" 2>/dev/null || :; }
+
+# set_aside keeps data that nobody can serve out of the server's way.
+set_aside() {
+  mkdir -p "$data/aside"
+  for file in dump.rdb appendonlydir; do
+    if [ -e "$data/$file" ]; then
+      rm -rf "$data/aside/$file"
+      mv "$data/$file" "$data/aside/$file"
+    fi
+  done
+}
+
+acl=$conf/secret/users-9.acl
+if [ "$PERSISTENCE" = None ]; then
+  rm -rf "$nodes" "$data/dump.rdb" "$data/appendonlydir"
+  say 'joins under a new identity: nothing outlives the process (spec.persistence.mode is None)'
+elif [ ! -s "$nodes" ] && ! has_data; then
+  say 'joins as a new server: there is no identity and there are no data'
+elif [ ! -s "$nodes" ]; then
+  say 'held back: there are data, but no identity that says whose they are'
+  hold
+  set_aside
+  say 'joins as a new server: it was let go, and its data are in the folder aside'
+elif was 'slave|replica'; then
+  say 'joins as the replica that it was'
+else
+  say 'held back: it was a primary, and others may have newer data'
+  hold
+  say 'joins with the identity that it had: it was let go'
+fi
+join
