@@ -43,36 +43,6 @@ func isError(out string) bool {
 	return found && len(word) > 2 && strings.ToUpper(word) == word && strings.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
-// Primary is the pod that the status names, if it names one.
-func (i *Instance) Primary(ctx context.Context) (string, error) {
-	v, err := i.Get(ctx)
-	if err == nil && v.Status.Primary == "" {
-		err = fmt.Errorf("%s has no primary: %s", i.Name, Summary(v))
-	}
-	return v.Status.Primary, err
-}
-
-// fillScript makes ARGV[2] keys from number ARGV[1] on, of ARGV[3] bytes each.
-const fillScript = `local text = string.rep('x', tonumber(ARGV[3]))
-for i = tonumber(ARGV[1]), tonumber(ARGV[1]) + tonumber(ARGV[2]) - 1 do redis.call('SET', 'filler:' .. i, i .. text) end
-return redis.status_reply('DONE')`
-
-// Fill puts about so many bytes of data into the primary.
-func (i *Instance) Fill(ctx context.Context, bytes int) error {
-	const size, batch = 1000, 5000
-	primary, err := i.Primary(ctx)
-	if err != nil {
-		return err
-	}
-	for at := 0; at < bytes/size; at += batch {
-		n := min(batch, bytes/size-at)
-		if _, err := i.Command(ctx, primary, "EVAL", fillScript, "0", fmt.Sprint(at), fmt.Sprint(n), fmt.Sprint(size)); err != nil {
-			return fmt.Errorf("fill %s: %w", i.Name, err)
-		}
-	}
-	return nil
-}
-
 // exec runs a command in a pod's first container.
 func (c *Cluster) exec(ctx context.Context, namespace, pod string, command []string) (string, error) {
 	request := c.Kube.CoreV1().RESTClient().Post().Namespace(namespace).Resource("pods").Name(pod).SubResource("exec").

@@ -57,9 +57,23 @@ func (d *diagnosis) instances(ctx context.Context) string {
 		long.Write(raw)
 		long.WriteString("---\n")
 		fmt.Fprintf(&short, "%s: %s\n", v.Name, Summary(&v))
+		d.servers(ctx, v.Name)
 	}
 	d.keep("instances.yaml", long.String(), err)
 	return short.String()
+}
+
+// servers keeps what the servers themselves say. One that does not answer is told
+// of among the pods.
+func (d *diagnosis) servers(ctx context.Context, instance string) {
+	i := &Instance{Cluster: d.cluster, Namespace: d.namespace, Name: instance}
+	said, err := i.servers(ctx)
+	for pod, text := range said {
+		d.keep(pod+".server.txt", text, nil)
+	}
+	if err != nil {
+		d.keep(instance+".unanswered.txt", err.Error(), nil)
+	}
 }
 
 func (d *diagnosis) pods(ctx context.Context) string {

@@ -183,6 +183,9 @@ func (i *Instance) Identities(ctx context.Context) (map[string]string, error) {
 // Summary is what `kubectl get` would tell, and why.
 func Summary(v *v1alpha1.Valkey) string {
 	out := fmt.Sprintf("ready %q, primary %q, rollout %q", v.Status.Ready, v.Status.Primary, v.Status.Rollout)
+	if v.Spec.IsCluster() {
+		out = fmt.Sprintf("ready %q, shards %q, slots %q, rollout %q", v.Status.Ready, v.Status.ShardsReady, v.Status.Slots, v.Status.Rollout)
+	}
 	for _, c := range v.Status.Conditions {
 		out += fmt.Sprintf("; %s=%s %s (generation %d of %d): %s",
 			c.Type, c.Status, c.Reason, c.ObservedGeneration, v.Generation, c.Message)

@@ -85,7 +85,7 @@ func (l *Ledger) newPod(v *v1alpha1.Valkey, load Load) *corev1.Pod {
 	i := l.instance
 	args := []string{
 		"run", "--listen", ":" + strconv.Itoa(ledgerPort),
-		"--addr", fmt.Sprintf("%s.%s:%d", v.PrimaryServiceName(), i.Namespace, v1alpha1.Port),
+		"--addr", fmt.Sprintf("%s.%s:%d", entrance(v), i.Namespace, v1alpha1.Port),
 		"--writers", strconv.Itoa(load.Writers), "--rate", strconv.Itoa(load.Rate),
 		"--kube", "--namespace", i.Namespace, "--selector", metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: v.PodSelector()}),
 		"--topology", string(v.Spec.Topology), "--strategy", string(v.Spec.Rollout.StrategyOrDefault()),
@@ -111,6 +111,14 @@ func (l *Ledger) newPod(v *v1alpha1.Valkey, load Load) *corev1.Pod {
 			}},
 		},
 	}
+}
+
+// entrance is the Service that writers connect to.
+func entrance(v *v1alpha1.Valkey) string {
+	if v.Spec.IsCluster() {
+		return v.ClusterServiceName()
+	}
+	return v.PrimaryServiceName()
 }
 
 // Progress is how far a ledger is.

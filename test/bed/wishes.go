@@ -60,3 +60,27 @@ func Restart(token string) Wish {
 
 // InMemory wishes for no volumes.
 func InMemory() Wish { return func(v *v1alpha1.Valkey) { v.Spec.Storage = nil } }
+
+// Sharded wishes for a Cluster of so many shards, each with so many replicas
+// besides its primary.
+func Sharded(shards, replicas int32) Wish {
+	return func(v *v1alpha1.Valkey) {
+		v.Spec.Topology = v1alpha1.TopologyCluster
+		v.Spec.Shards, v.Spec.Replicas = ptr.To(shards), ptr.To(replicas)
+	}
+}
+
+// Shards wishes for so many.
+func Shards(n int32) Wish {
+	return func(v *v1alpha1.Valkey) { v.Spec.Shards = ptr.To(n) }
+}
+
+// MaxParallelShards wishes that so many may be rolled at once.
+func MaxParallelShards(n int32) Wish {
+	return func(v *v1alpha1.Valkey) { v.Spec.Rollout.MaxParallelShards = ptr.To(n) }
+}
+
+// OnShardLoss wishes what becomes of the slots of a shard that is lost.
+func OnShardLoss(loss v1alpha1.ShardLoss) Wish {
+	return func(v *v1alpha1.Valkey) { v.Spec.Recovery.OnShardLoss = loss }
+}

@@ -49,7 +49,7 @@ func TestABrokenChangeHaltsAtTheFirstPodUntilItIsMended(t *testing.T) {
 // in words, and has replaced at most one pod.
 func (w *world) halts(i *bed.Instance, wish bed.Wish, says string, reasons ...string) {
 	w.Helper()
-	primary, before := w.primary(i), w.identities(i)
+	primaries, before := w.primaries(i), w.identities(i)
 	w.must(i.Change(w.ctx, wish))
 	words, err := i.AwaitHold(w.ctx, toHold, says, reasons...)
 	w.must(err)
@@ -63,7 +63,7 @@ func (w *world) halts(i *bed.Instance, wish bed.Wish, says string, reasons ...st
 		}
 		return changed <= 1
 	})
-	w.untouched(i, primary, before)
+	w.untouched(i, primaries, before)
 }
 
 func TestAnInstanceCreatedWithABadImageComesUpOnceMended(t *testing.T) {

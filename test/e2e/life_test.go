@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/test/bed"
 )
@@ -41,22 +43,27 @@ func TestAllPodsDeletedAtOnceComeBackWithEveryWrite(t *testing.T) {
 	i := w.make("cache")
 	ledger := w.write(i, bed.Light)
 	w.must(ledger.AwaitWrites(w.ctx, 1000))
-	before := w.identities(i)
-	for _, p := range w.pods(i) {
+	w.lose(i, w.pods(i))
+	w.must(i.AwaitReady(w.ctx, toRoll))
+	w.must(ledger.AwaitWrites(w.ctx, 100))
+	w.proven(ledger)
+}
+
+// lose deletes pods, all at once, and waits until each has a successor.
+func (w *world) lose(i *bed.Instance, pods []corev1.Pod) {
+	w.Helper()
+	for _, p := range pods {
 		w.must(cluster.Delete(w.ctx, &p))
 	}
 	w.must(bed.Await(w.ctx, toCome, func(ctx context.Context) (bool, string, error) {
 		now, err := i.Identities(ctx)
-		for name, id := range before {
-			if now[name] == "" || now[name] == id {
-				return false, name + " has not come back", err
+		for _, p := range pods {
+			if now[p.Name] == "" || now[p.Name] == string(p.UID) {
+				return false, p.Name + " has not come back", err
 			}
 		}
 		return true, "", err
 	}))
-	w.must(i.AwaitReady(w.ctx, toRoll))
-	w.must(ledger.AwaitWrites(w.ctx, 100))
-	w.proven(ledger)
 }
 
 func TestAStandaloneServerKeepsItsDataAndSaysThatItsRestartIsAnOutage(t *testing.T) {

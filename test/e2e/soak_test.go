@@ -82,11 +82,11 @@ func (w *world) figures(run report.Run) (gaps, ratios []float64) {
 
 // killedRolls is how many rollouts the operator is killed in; VALKEEPER_ROLLS
 // sets another number, to look at a part of it.
-func killedRolls(t *testing.T) int {
+func killedRolls(t *testing.T, usual int) int {
 	t.Helper()
 	text := os.Getenv("VALKEEPER_ROLLS")
 	if text == "" {
-		return 50
+		return usual
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
@@ -98,7 +98,7 @@ func killedRolls(t *testing.T) int {
 func TestSoakFiftyRolloutsCompleteThoughTheOperatorIsKilledAtRandom(t *testing.T) {
 	w := enter(t)
 	dice := newDice(t)
-	rolls := killedRolls(t)
+	rolls := killedRolls(t, 50)
 	i := w.make("cache")
 	ledger := w.write(i, bed.Light)
 	for k := range rolls {

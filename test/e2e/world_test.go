@@ -134,8 +134,15 @@ func (w *world) read(l *bed.Ledger) report.Run {
 // change changes an instance and waits until the change has reached every node.
 func (w *world) change(i *bed.Instance, wishes ...bed.Wish) {
 	w.Helper()
+	w.changeWhile(i, func() {}, wishes...)
+}
+
+// changeWhile does something to it in the middle of that.
+func (w *world) changeWhile(i *bed.Instance, meanwhile func(), wishes ...bed.Wish) {
+	w.Helper()
 	before := w.identities(i)
 	w.must(i.Change(w.ctx, wishes...))
+	meanwhile()
 	w.must(i.AwaitRolledOut(w.ctx, toRoll))
 	w.replaced(i, before, len(before))
 }
@@ -162,17 +169,26 @@ func (w *world) replaced(i *bed.Instance, before map[string]string, wanted int) 
 	}
 }
 
-// untouched fails if the primary moved, or its pod is another one.
-func (w *world) untouched(i *bed.Instance, primary string, before map[string]string) {
+// untouched fails if a primary's role moved, or its pod is another one.
+func (w *world) untouched(i *bed.Instance, primaries, before map[string]string) {
 	w.Helper()
-	now, err := i.Primary(w.ctx)
+	now, pods := w.primaries(i), w.identities(i)
+	for shard, primary := range primaries {
+		if now[shard] != primary {
+			w.Errorf("the primary's role moved from %s to %s", primary, now[shard])
+		}
+		if pods[primary] != before[primary] {
+			w.Errorf("the primary's pod %s was replaced", primary)
+		}
+	}
+}
+
+// primaries are the pods by the names of their shards.
+func (w *world) primaries(i *bed.Instance) map[string]string {
+	w.Helper()
+	primaries, err := i.Primaries(w.ctx)
 	w.must(err)
-	if now != primary {
-		w.Errorf("the primary's role moved from %s to %s", primary, now)
-	}
-	if w.identities(i)[primary] != before[primary] {
-		w.Errorf("the primary's pod %s was replaced", primary)
-	}
+	return primaries
 }
 
 func (w *world) primary(i *bed.Instance) string {
