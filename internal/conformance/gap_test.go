@@ -37,14 +37,7 @@ var recipes = []recipe{
 }
 
 func TestGapsOfTheRecipes(t *testing.T) {
-	runs, all := 4, false
-	if text := os.Getenv(EnvGapRuns); text != "" {
-		asked, err := strconv.Atoi(text)
-		if err != nil {
-			t.Fatalf("%s: %v", EnvGapRuns, err)
-		}
-		runs, all = asked, true
-	}
+	runs, all := gapRuns(t, 4)
 	for _, version := range Versions {
 		for _, recipe := range recipes {
 			if recipe.only && !all {
@@ -53,6 +46,20 @@ func TestGapsOfTheRecipes(t *testing.T) {
 			t.Run(string(version)+" "+recipe.name, func(t *testing.T) { measure(t, version, recipe, runs) })
 		}
 	}
+}
+
+// gapRuns is how often to measure, and whether all recipes are asked for.
+func gapRuns(t *testing.T, few int) (runs int, all bool) {
+	t.Helper()
+	text := os.Getenv(EnvGapRuns)
+	if text == "" {
+		return few, false
+	}
+	runs, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s: %v", EnvGapRuns, err)
+	}
+	return runs, true
 }
 
 func measure(t *testing.T, version Version, recipe recipe, runs int) {
@@ -83,11 +90,18 @@ func measure(t *testing.T, version Version, recipe recipe, runs int) {
 			target.Kill()
 		}
 	}
-	slices.Sort(gaps)
-	slices.Sort(losses)
+	reportGaps(t, gaps, losses, acknowledged)
 	if most := losses[runs-1]; most > 0 && !recipe.loses {
 		t.Errorf("lost up to %d", most)
 	}
+}
+
+// reportGaps sorts the figures, and prints them.
+func reportGaps(t *testing.T, gaps []time.Duration, losses []int, acknowledged int) {
+	t.Helper()
+	runs := len(gaps)
+	slices.Sort(gaps)
+	slices.Sort(losses)
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	t.Logf("gap ms min/median/p90/max %.1f/%.1f/%.1f/%.1f, lost min/median/max %d/%d/%d, n=%d, %d acknowledged",
 		ms(gaps[0]), ms(gaps[runs/2]), ms(gaps[runs*9/10]), ms(gaps[runs-1]),

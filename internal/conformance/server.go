@@ -22,6 +22,7 @@ import (
 const (
 	OperatorUser    = "valkeeper"
 	ReplicationUser = "replication"
+	MigrationUser   = "migration"
 	TestUser        = "test"
 	Password        = "loopback-only"
 )
@@ -42,6 +43,8 @@ type Spec struct {
 	Persistence Persistence // default: none
 	// Guard boots it as a replica of nobody, as the operator does.
 	Guard bool
+	// Cluster makes it a node of one, see FormCluster.
+	Cluster bool
 	// Config are more lines of valkey.conf.
 	Config []string
 }
@@ -139,8 +142,8 @@ func (s *Server) config() string {
 		"dir " + s.Dir,
 		"logfile " + filepath.Join(s.Dir, "log"),
 		"user default off",
-		"user " + valkey.ACLLine(OperatorUser, hash, valkey.OperatorACL),
-		"user " + valkey.ACLLine(ReplicationUser, hash, valkey.ReplicationACL),
+		"user " + valkey.ACLLine(OperatorUser, hash, s.Spec.operatorACL()),
+		"user " + valkey.ACLLine(ReplicationUser, hash, s.Spec.replicationACL()),
 		"user " + valkey.ACLLine(TestUser, hash, []string{"~*", "&*", "+@all"}),
 		"primaryuser " + ReplicationUser,
 		"primaryauth " + Password,
@@ -157,6 +160,9 @@ func (s *Server) config() string {
 	}
 	if s.Spec.Guard {
 		lines = append(lines, "replicaof 127.0.0.1 1")
+	}
+	if s.Spec.Cluster {
+		lines = append(lines, s.clusterConfig(hash)...)
 	}
 	return strings.Join(append(lines, s.Spec.Config...), "\n") + "\n"
 }

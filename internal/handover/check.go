@@ -19,7 +19,7 @@ const (
 
 // check asks both servers whether the handover may begin, and returns the line
 // under which the old primary knows the target.
-func (h *run) check(ctx context.Context) (valkey.ReplicaLine, error) {
+func (h *course) check(ctx context.Context) (valkey.ReplicaLine, error) {
 	host, port, err := h.targetAddress()
 	if err != nil {
 		return valkey.ReplicaLine{}, err
@@ -42,7 +42,7 @@ func (h *run) check(ctx context.Context) (valkey.ReplicaLine, error) {
 			return line, lagError(line, lag, h.opt.MaxLag, ackErr)
 		}
 		// Only now: an acknowledgement under way delays the one that counts (see bursts).
-		ackErr = h.target.GetAck(ctx, 1)
+		ackErr = h.to.GetAck(ctx, 1)
 	}
 }
 
@@ -55,11 +55,11 @@ func lagError(line valkey.ReplicaLine, lag, maxLag int64, ackErr error) error {
 	return err
 }
 
-func (h *run) targetAddress() (string, int, error) {
+func (h *course) targetAddress() (string, int, error) {
 	if h.opt.TargetHost != "" && h.opt.TargetPort != 0 {
 		return h.opt.TargetHost, h.opt.TargetPort, nil
 	}
-	host, portText, err := net.SplitHostPort(h.target.Addr())
+	host, portText, err := net.SplitHostPort(h.to.Addr())
 	if err != nil {
 		return "", 0, err
 	}

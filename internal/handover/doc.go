@@ -1,7 +1,8 @@
-// Package handover moves the primary's role of a Replication set from one server
-// to a chosen replica without losing an acknowledged write.
+// Package handover moves the primary's role from one server to a chosen replica
+// without losing an acknowledged write: in a Replication set, and in a shard of a
+// cluster.
 //
-// # Algorithm
+// # Algorithm of a Replication set
 //
 //  1. Check, on the servers themselves, that the gates still hold (check.go).
 //  2. FAILOVER TO the target with a TIMEOUT. The old primary holds back writes,
@@ -33,4 +34,14 @@
 // it follows the new history (a late PSYNC … FAILOVER then no longer fits), or be
 // gone. A target that is neither, a frozen one, leaves ErrUnproven: thawed, it
 // may still promote itself. It has no write that the old server lacks.
+//
+// # In a cluster
+//
+// The servers do it themselves: CLUSTER FAILOVER to the target makes the old primary
+// hold back writes, the target waits until it has everything and has itself elected
+// by the primaries, and the old primary follows it as soon as it hears of that
+// (cluster.go). What is left to us: the gates (cluster_check.go), asking again when
+// an election is lost, hastening what lies in a kernel's buffer (nudge.go), the proof
+// that the target, the old primary and a majority agree (cluster_prove.go), and, as
+// nothing can be called off, waiting for the servers to give up (cluster_resolve.go).
 package handover

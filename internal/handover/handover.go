@@ -9,16 +9,21 @@ import (
 	"github.com/valkeeper/valkeeper/internal/valkey"
 )
 
-// Server is what a handover needs of a node; *valkey.Node is one.
-type Server interface {
+// Seen is what both kinds of handover need of a node.
+type Seen interface {
 	Addr() string
 	Info(ctx context.Context) (valkey.Info, error)
 	Role(ctx context.Context) (valkey.RoleState, error)
+	GetAck(ctx context.Context, times int) error
+}
+
+// Server is what a handover in a Replication set needs of a node; *valkey.Node is one.
+type Server interface {
+	Seen
 	Failover(ctx context.Context, host string, port int, timeout time.Duration) error
 	FailoverAbort(ctx context.Context) error
 	ReplicaOf(ctx context.Context, host string, port int) error
 	ReplicaOfNoOne(ctx context.Context) error
-	GetAck(ctx context.Context, times int) error
 	PauseWrites(ctx context.Context, d time.Duration) error
 	Unpause(ctx context.Context) error
 }
@@ -64,7 +69,7 @@ type Options struct {
 	// default 1 MiB. What it is behind is time in which writes wait.
 	MaxLag int64
 	// Timeout bounds how long the server holds back writes while the target
-	// catches up; default 1 s.
+	// catches up; default 1 s. In a cluster that is the servers' own setting.
 	Timeout time.Duration
 	// SettleTimeout bounds everything after that: the target's taking over, the
 	// proof, and the resolving of what went wrong; default 5 s each.
@@ -95,6 +100,15 @@ type Result struct {
 	Traffic, Proof time.Duration
 	// Total is everything, from the first check on.
 	Total time.Duration
+	// Demoted, in a cluster, is the time from sending FAILOVER until the old primary
+	// said that it is a replica: until then its writers wait.
+	Demoted time.Duration
+	// Attempts, in a cluster, is how often CLUSTER FAILOVER was sent, and Nudges how
+	// often the target was made to say something that others need not answer.
+	Attempts, Nudges int
+	// NudgeErr is the last error of it: without, the switch still works, some 40 ms
+	// slower.
+	NudgeErr error
 	// GetAcks is how many times the target was asked to acknowledge, and
 	// GetAckErr the last error of it: without, the switch still works, up to a
 	// second slower.
@@ -127,12 +141,19 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// run is one handover under way.
+// course is what both kinds of handover have in common: the way from one server
+// to the other.
+type course struct {
+	from, to Seen
+	opt      Options
+	before   pair // as seen by the check
+	result   Result
+}
+
+// run is one handover in a Replication set.
 type run struct {
+	course
 	old, target Server
-	opt         Options
-	before      pair // as seen by the check
-	result      Result
 	// demoted is when the old primary was first seen to have given up its role
 	// for the target, to which it goes on to apply until it is let in.
 	demoted time.Time
@@ -149,10 +170,14 @@ type pair struct {
 // first, within Timeout and SettleTimeout.
 func Replication(ctx context.Context, old, target Server, opt Options) (Result, error) {
 	start := time.Now()
-	h := &run{old: old, target: target, opt: opt.withDefaults()}
+	h := newRun(old, target, opt)
 	err := h.perform(ctx)
 	h.result.Total = time.Since(start)
 	return h.result, err
+}
+
+func newRun(old, target Server, opt Options) *run {
+	return &run{course: course{from: old, to: target, opt: opt.withDefaults()}, old: old, target: target}
 }
 
 func (h *run) perform(ctx context.Context) error {
@@ -187,7 +212,7 @@ func (h *run) perform(ctx context.Context) error {
 }
 
 // promoted runs once, when the target has been seen as primary.
-func (h *run) promoted(ctx context.Context) {
+func (h *course) promoted(ctx context.Context) {
 	if h.result.Promoted {
 		return
 	}
@@ -213,19 +238,19 @@ func (h *run) demotedTooLong(old valkey.Info) bool {
 }
 
 // settle is a context that outlives the caller's, for what must not stay half done.
-func (h *run) settle(ctx context.Context) (context.Context, context.CancelFunc) {
+func (h *course) settle(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), h.opt.SettleTimeout)
 }
 
 // look asks both servers at the same time; a frozen one must not hide the other.
-func (h *run) look(ctx context.Context) pair {
+func (h *course) look(ctx context.Context) pair {
 	var p pair
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		p.target, p.targetErr = h.target.Info(ctx)
+		p.target, p.targetErr = h.to.Info(ctx)
 	}()
-	p.old, p.oldErr = h.old.Info(ctx)
+	p.old, p.oldErr = h.from.Info(ctx)
 	<-done
 	return p
 }

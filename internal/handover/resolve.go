@@ -27,7 +27,7 @@ const (
 // that cannot be dialled is passed as Absent.
 func Recover(ctx context.Context, old, target Server, opt Options) (Result, error) {
 	start := time.Now()
-	h := &run{old: old, target: target, opt: opt.withDefaults()}
+	h := newRun(old, target, opt)
 	h.result.Outcome = Aborted
 	h.before = h.look(ctx)
 	h.result.OldRunID, h.result.TargetRunID = h.before.old.RunID, h.before.target.RunID
@@ -64,13 +64,13 @@ func (h *run) resolve(ctx context.Context, cause error) error {
 }
 
 // glance is a look that does not wait long for a server that does not answer.
-func (h *run) glance(ctx context.Context) pair {
+func (h *course) glance(ctx context.Context) pair {
 	ctx, cancel := context.WithTimeout(ctx, glanceTimeout)
 	defer cancel()
 	return h.look(ctx)
 }
 
-func (h *run) conclude(end Outcome, p pair, cause error) error {
+func (h *course) conclude(end Outcome, p pair, cause error) error {
 	switch end {
 	case Done:
 		h.result.Outcome = Done

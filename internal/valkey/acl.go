@@ -27,6 +27,7 @@ var ClusterOperatorACL = []string{
 	"+cluster|addslotsrange", "+cluster|set-config-epoch", "+cluster|bumpepoch",
 	"+cluster|setslot", "+cluster|getkeysinslot", "+cluster|countkeysinslot",
 	"+shutdown", "+flushall",
+	"&" + NudgeChannel, "+publish",
 }
 
 // AtomicMigrationACL is added to ClusterOperatorACL on servers that have atomic
@@ -50,6 +51,17 @@ var MigrationACL = []string{
 var ReplicationACL = []string{
 	"resetkeys", "resetchannels", "-@all",
 	"+psync", "+replconf", "+ping",
+}
+
+// AtomicReplicationACL is added to ReplicationACL in a cluster whose servers have
+// atomic slot migration (9.0 and later). The source of a migration comes to its
+// target as primaryuser, and the target runs all that it streams, the slots' keys
+// and then every write to them, with that user's rights: without them the
+// migration fails. It was a user who may read everything (PSYNC); so it is one who
+// may write everything, too.
+var AtomicReplicationACL = []string{
+	"~*", "+cluster|syncslots", "+select", "+multi", "+exec",
+	"+@write", "-flushall", "-flushdb", "-swapdb", "-migrate",
 }
 
 // ACLLine writes rules as a line of an ACL file, or as the value of a "user"

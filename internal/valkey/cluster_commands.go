@@ -86,6 +86,22 @@ func (n *Node) ClusterFailoverTakeover(ctx context.Context) error {
 	return n.expectOK(ctx, "CLUSTER", "FAILOVER", "TAKEOVER")
 }
 
+// NudgeChannel is where Nudge publishes; nobody needs to listen.
+const NudgeChannel = "valkeeper:nudge"
+
+// Nudge makes the node send every other one so many bytes, so that what it has
+// told them before does not wait in its kernel (see docs/adr/0005-cluster-handover.md).
+func (n *Node) Nudge(ctx context.Context, bytes int) error {
+	result, err := n.do(ctx, "PUBLISH", NudgeChannel, strings.Repeat(".", max(bytes, 1)))
+	if err != nil {
+		return err
+	}
+	if _, err := result.ToInt64(); err != nil {
+		return wrap(n.addr, "PUBLISH", fmt.Errorf("%w: %w", ErrMalformed, err))
+	}
+	return nil
+}
+
 // Shutdown ends the server at once, without saving and without waiting for
 // replicas: for one that is held back before it joins. That the connection closes
 // is the answer; whether the process has gone, only ErrRefused from its address
