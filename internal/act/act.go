@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -28,11 +29,15 @@ type Actor struct {
 	Client  client.Client
 	Servers *servers.Pool
 	Creds   servers.Credentials
-	Valkey  *v1alpha1.Valkey
+	// Migration are those of the user that moves keys from server to server.
+	Migration servers.Credentials
+	Valkey    *v1alpha1.Valkey
 	// Replan looks at the instance afresh, past every cache, and plans again.
 	Replan func(ctx context.Context) (model.Snapshot, model.Plan, error)
 	// Turns lets one handover run at a time.
 	Turns *Turns
+	// alone lets one handover run at a time among the shards of a cluster.
+	alone sync.Mutex
 }
 
 // Outcome is what a step came to.
@@ -43,7 +48,8 @@ type Outcome struct {
 	Handover *Handover
 }
 
-// Do performs one step of the shard of that name.
+// Do performs one step of the shard of that name. Steps of different shards may be
+// performed at the same time.
 func (a *Actor) Do(ctx context.Context, shard string, step model.Step) (Outcome, error) {
 	_, takesTurns := step.(model.Handover) // it looks again once it has its turn
 	if step.Disruptive() && !takesTurns {
@@ -52,21 +58,37 @@ func (a *Actor) Do(ctx context.Context, shard string, step model.Step) (Outcome,
 			return Outcome{}, err
 		}
 	}
+	return a.perform(ctx, shard, step)
+}
+
+func (a *Actor) perform(ctx context.Context, shard string, step model.Step) (Outcome, error) {
 	switch s := step.(type) {
 	case model.Promote:
-		return Outcome{}, a.promote(ctx, s)
+		return a.promote(ctx, shard, s)
 	case model.Follow:
 		return Outcome{}, a.follow(ctx, s)
 	case model.Publish:
 		return Outcome{}, a.publish(ctx, s)
 	case model.Scale:
-		return Outcome{}, a.scale(ctx, s)
+		return Outcome{}, a.scale(ctx, shard, s)
 	case model.Drain:
 		return Outcome{}, a.drain(ctx, s)
 	case model.Restart:
 		return a.restart(ctx, shard, s)
 	case model.Handover:
 		return a.handover(ctx, shard, s)
+	case model.Meet:
+		return Outcome{}, a.meet(ctx, s)
+	case model.AddSlots:
+		return Outcome{}, a.addSlots(ctx, s)
+	case model.Release:
+		return Outcome{}, a.release(ctx, s)
+	case model.Forget:
+		return Outcome{}, a.forget(ctx, s)
+	case model.MoveSlots:
+		return a.moveSlots(ctx, shard, s)
+	case model.CancelMoves:
+		return Outcome{}, a.cancelMoves(ctx, s)
 	}
 	return Outcome{}, fmt.Errorf("step %T is not known to act", step)
 }
@@ -97,10 +119,17 @@ func (a *Actor) server(ctx context.Context, ref model.Ref) (*valkey.Node, error)
 }
 
 // promote makes a replica the primary.
-func (a *Actor) promote(ctx context.Context, s model.Promote) error {
+func (a *Actor) promote(ctx context.Context, shard string, s model.Promote) (Outcome, error) {
 	node, err := a.server(ctx, s.Node)
 	if err != nil {
-		return err
+		return Outcome{}, err
+	}
+	switch s.Means {
+	case model.ByElection:
+		return a.takeOver(ctx, shard, s, node, node.ClusterFailoverForce)
+	case model.ByTakeover:
+		return a.takeOver(ctx, shard, s, node, node.ClusterFailoverTakeover)
+	case model.ByRole:
 	}
 	err = node.ReplicaOfNoOne(ctx)
 	if errors.Is(err, valkey.ErrFailoverInProgress) {
@@ -112,10 +141,10 @@ func (a *Actor) promote(ctx context.Context, s model.Promote) error {
 		}
 	}
 	if err != nil {
-		return err
+		return Outcome{}, err
 	}
 	failpoint.Reach(failpoint.Promoted)
-	return nil
+	return Outcome{}, nil
 }
 
 // follow points a node at the primary.
@@ -127,6 +156,9 @@ func (a *Actor) follow(ctx context.Context, s model.Follow) error {
 	node, err := a.server(ctx, s.Node)
 	if err != nil {
 		return err
+	}
+	if a.Valkey.Spec.IsCluster() {
+		return a.replicate(ctx, s, node)
 	}
 	return node.ReplicaOf(ctx, host, port)
 }

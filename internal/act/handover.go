@@ -41,6 +41,9 @@ type Handover struct {
 
 // handover moves the role, then the traffic, then the clients.
 func (a *Actor) handover(ctx context.Context, shard string, s model.Handover) (Outcome, error) {
+	if a.Valkey.Spec.IsCluster() {
+		return a.clusterHandover(ctx, shard, s)
+	}
 	end, ok := a.Turns.Take()
 	if !ok {
 		return Outcome{Holds: []model.Hold{{Shard: shard, Reason: model.ServicesBusy, After: turnAgain,

@@ -25,6 +25,23 @@ import (
 
 // publish writes the primary's endpoint first: clients come before budgets.
 func (a *Actor) publish(ctx context.Context, s model.Publish) error {
+	if err := a.route(ctx, s); err != nil {
+		return err
+	}
+	for _, n := range primariesFirst(s.Nodes) {
+		if err := a.publishPod(ctx, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// route leads the Services to who is who. No Service of a cluster leads to a role:
+// its clients ask the servers.
+func (a *Actor) route(ctx context.Context, s model.Publish) error {
+	if a.Valkey.Spec.IsCluster() {
+		return nil
+	}
 	if err := a.routePrimary(ctx, s.Primary); err != nil {
 		return err
 	}
@@ -32,11 +49,6 @@ func (a *Actor) publish(ctx context.Context, s model.Publish) error {
 		return err
 	}
 	failpoint.Reach(failpoint.PublishSliced)
-	for _, n := range primariesFirst(s.Nodes) {
-		if err := a.publishPod(ctx, n); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 

@@ -24,7 +24,9 @@ import (
 const refusedAgain = time.Second
 
 // drain marks the pod, and at later looks sends away whom it still serves. The
-// mark takes it out of the Services (plan/publish.go), so nobody comes back.
+// mark takes it out of the Services (plan/publish.go), so nobody comes back. Nobody
+// is sent away in a cluster: a client that does not know better would come back,
+// and a replica tells it where to go.
 func (a *Actor) drain(ctx context.Context, s model.Drain) error {
 	if s.Start {
 		err := a.patchPod(ctx, s.Node, map[string]any{"metadata": map[string]any{
@@ -35,6 +37,9 @@ func (a *Actor) drain(ctx context.Context, s model.Drain) error {
 			failpoint.Reach(failpoint.DrainStarted)
 		}
 		return err
+	}
+	if a.Valkey.Spec.IsCluster() {
+		return nil
 	}
 	node, err := a.server(ctx, s.Node)
 	if err != nil {
@@ -82,10 +87,11 @@ func message(err error) string {
 	return text
 }
 
-// scale changes the number of pods, and only from the size that was seen.
-func (a *Actor) scale(ctx context.Context, s model.Scale) error {
+// scale changes the number of pods of the shard's StatefulSet, which has its name,
+// and only from the size that was seen.
+func (a *Actor) scale(ctx context.Context, shard string, s model.Scale) error {
 	sts := &appsv1.StatefulSet{}
-	key := client.ObjectKeyFromObject(a.Valkey)
+	key := client.ObjectKey{Namespace: a.Valkey.Namespace, Name: shard}
 	if err := a.Client.Get(ctx, key, sts); err != nil {
 		return fmt.Errorf("read StatefulSet %s: %w", key, err)
 	}

@@ -35,6 +35,9 @@ type Objects interface {
 type Declared struct {
 	// Creds are the operator's on the servers; the zero value when there are none.
 	Creds servers.Credentials
+	// Migration are those of the user that moves keys between the servers of a
+	// cluster.
+	Migration servers.Credentials
 	// Generations are those of the StatefulSets, by name, as they were last written
 	// by this process; 0 for one that was not.
 	Generations map[string]int64
@@ -77,7 +80,7 @@ func (e *Ensurer) Ensure(ctx context.Context, v *v1alpha1.Valkey) (Declared, err
 	if errors.Is(err, ErrForeign) {
 		return Declared{}, err
 	}
-	return Declared{Creds: known.secrets.credentials(), Generations: known.generations}, err
+	return Declared{Creds: known.secrets.credentials(), Migration: known.secrets.migration(), Generations: known.generations}, err
 }
 
 // declare applies every object, and takes down what it learns in known.

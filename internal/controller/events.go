@@ -23,8 +23,9 @@ type Events struct {
 	held     map[string]holdNews
 }
 
-// Done tells of a step. Publications and drains are too many and too small.
-func (e *Events) Done(v *v1alpha1.Valkey, step model.Step) {
+// Done tells of a step of a shard. Publications, drains and slots that go key by
+// key are too many and too small.
+func (e *Events) Done(v *v1alpha1.Valkey, shard string, step model.Step) {
 	var reason, action string
 	switch s := step.(type) {
 	case model.Promote:
@@ -40,10 +41,33 @@ func (e *Events) Done(v *v1alpha1.Valkey, step model.Step) {
 			return
 		}
 		reason, action = "Draining", "Drain"
+	case model.Meet:
+		reason, action = "Met", "Meet"
+	case model.AddSlots:
+		reason, action = "SlotsAdded", "AddSlots"
+	case model.Release:
+		reason, action = "Released", "Release"
+	case model.Forget:
+		reason, action = "Forgotten", "Forget"
+	case model.MoveSlots:
+		if !s.Atomic {
+			return
+		}
+		reason, action = "MovingSlots", "MoveSlots"
+	case model.CancelMoves:
+		reason, action = "MovesCancelled", "CancelMoves"
 	case model.Publish, model.Handover:
 		return // a handover has an event of its own
 	}
-	e.Recorder.Eventf(v, nil, corev1.EventTypeNormal, reason, action, "%s", note(step.String()))
+	e.Recorder.Eventf(v, nil, corev1.EventTypeNormal, reason, action, "%s", note(of(v, shard)+step.String()))
+}
+
+// of names the shard, where there are several.
+func of(v *v1alpha1.Valkey, shard string) string {
+	if shard == v.Name || shard == "" {
+		return ""
+	}
+	return shard + ": "
 }
 
 // newsAfter is how long a hold has to last to be news: most are a matter of
@@ -62,13 +86,24 @@ type holdNews struct {
 func (e *Events) Held(v *v1alpha1.Valkey, plan model.Plan) {
 	key := v.Namespace + "/" + v.Name
 	now := ""
-	if len(plan.Holds) > 0 && plan.Steps[v.Name] == nil && newsworthy(plan.Holds[0].Reason) {
-		now = fmt.Sprintf("%s %s", plan.Holds[0].Reason, plan.Holds[0].Node)
+	h, held := firstNews(plan)
+	if held {
+		now = fmt.Sprintf("%s %s %s", h.Reason, h.Shard, h.Node)
 	}
 	if e.news(key, now) {
-		h := plan.Holds[0]
-		e.Recorder.Eventf(v, nil, corev1.EventTypeWarning, string(h.Reason), "Hold", "%s", note(h.String()))
+		e.Recorder.Eventf(v, nil, corev1.EventTypeWarning, string(h.Reason), "Hold", "%s", note(of(v, h.Shard)+h.String()))
 	}
+}
+
+// firstNews is the first hold that people want to hear of, in a shard in which
+// nothing else is done.
+func firstNews(plan model.Plan) (model.Hold, bool) {
+	for _, h := range plan.Holds {
+		if plan.Steps[h.Shard] == nil && newsworthy(h.Reason) {
+			return h, true
+		}
+	}
+	return model.Hold{}, false
 }
 
 func (e *Events) news(key, now string) bool {
@@ -92,7 +127,8 @@ func (e *Events) news(key, now string) bool {
 
 func newsworthy(r model.Reason) bool {
 	switch r {
-	case model.ServicesBusy, model.RevisionUnknown, model.PodStarting, model.ClientsLeaving:
+	case model.ServicesBusy, model.RevisionUnknown, model.PodStarting, model.ClientsLeaving,
+		model.OtherShards, model.RolloutFirst, model.SlotsMoving, model.Joining:
 		return false
 	default:
 		return true

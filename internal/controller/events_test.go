@@ -91,15 +91,34 @@ func TestAHoldThatEveryRolloutMeetsIsNoNews(t *testing.T) {
 func TestStepsThatPeopleAskAboutAreTold(t *testing.T) {
 	e, recorder, _ := newEvents()
 	for _, step := range []model.Step{model.Promote{}, model.Follow{}, model.Scale{}, model.Restart{}, model.Drain{Start: true},
-		model.Drain{}, model.Publish{}, model.Handover{}} {
-		e.Done(cartNamed("cart"), step)
+		model.Drain{}, model.Publish{}, model.Handover{}, model.Meet{}, model.AddSlots{}, model.Release{}, model.Forget{},
+		model.MoveSlots{Atomic: true}, model.MoveSlots{}, model.CancelMoves{}} {
+		e.Done(cartNamed("cart"), "cart", step)
 	}
 	var reasons []string
 	for _, event := range told(recorder) {
 		reasons = append(reasons, strings.Fields(event)[1])
 	}
-	if have := strings.Join(reasons, " "); have != "Promoted Following Scaled Restarting Draining" {
+	if have := strings.Join(reasons, " "); have != "Promoted Following Scaled Restarting Draining Met SlotsAdded Released Forgotten MovingSlots MovesCancelled" {
 		t.Errorf("told %s", have)
+	}
+}
+
+func TestNewsOfAClusterNameTheShard(t *testing.T) {
+	e, recorder, h := newEvents()
+	v := cartNamed("ring")
+	e.Done(v, "ring-shard-1", model.Scale{From: 2, To: 3})
+	plan := model.Plan{Steps: map[string]model.Step{"ring-shard-0": model.Publish{}}, Holds: []model.Hold{
+		{Shard: "ring-shard-0", Reason: model.NodeDown, Detail: "something is done there"},
+		{Shard: "ring-shard-1", Reason: model.OtherShards, Detail: "it waits for another one"},
+		{Shard: "ring-shard-2", Reason: model.ShardLost, Detail: "nothing is left"}}}
+	for range 2 {
+		e.Held(v, plan)
+		h.at = h.at.Add(newsAfter)
+	}
+	got := told(recorder)
+	if len(got) != 2 || !strings.Contains(got[0], "ring-shard-1: scale from 2 to 3") || !strings.Contains(got[1], "ShardLost ring-shard-2: ShardLost: nothing is left") {
+		t.Errorf("told %q", got)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/internal/act"
 	"github.com/valkeeper/valkeeper/internal/model"
 )
@@ -15,11 +16,11 @@ var labels = []string{"namespace", "name"}
 var (
 	handovers = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "valkeeper_handovers_total", Help: "Handovers by outcome (Done, Aborted, Unproven).",
-	}, append(labels[:2:2], "outcome"))
+	}, append(labels[:2:2], "shard", "outcome"))
 	switchSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "valkeeper_handover_switch_seconds", Help: "Time for which writes were held back while the role moved.",
 		Buckets: []float64{.001, .002, .004, .008, .016, .032, .064, .125, .25, .5, 1, 2, 5},
-	}, labels)
+	}, append(labels[:2:2], "shard"))
 	steps = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "valkeeper_steps_total", Help: "Steps performed, by kind.",
 	}, append(labels[:2:2], "kind"))
@@ -29,20 +30,32 @@ var (
 	nodeStates = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "valkeeper_nodes", Help: "Nodes of the instance by state (wished, in_service, stale, down).",
 	}, append(labels[:2:2], "state"))
+	shardStates = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "valkeeper_shards", Help: "Shards of a cluster by state (wished, serving: one primary that serves slots).",
+	}, append(labels[:2:2], "state"))
+	slotsCovered = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "valkeeper_slots_covered", Help: "Hash slots of a cluster that a primary serves, of 16384.",
+	}, labels)
 )
 
-func init() { metrics.Registry.MustRegister(handovers, switchSeconds, steps, holding, nodeStates) }
+func init() {
+	metrics.Registry.MustRegister(handovers, switchSeconds, steps, holding, nodeStates, shardStates, slotsCovered)
+}
 
 func split(instance string) (namespace, name string) {
 	namespace, name, _ = strings.Cut(instance, "/")
 	return namespace, name
 }
 
-func countHandover(instance string, h act.Handover, err error) {
-	ns, name := split(instance)
-	handovers.WithLabelValues(ns, name, string(h.Result.Outcome)).Inc()
+// countHandover: the shard is told apart where there are several. An empty label
+// is none.
+func countHandover(v *v1alpha1.Valkey, shard string, h act.Handover, err error) {
+	if shard == v.Name {
+		shard = ""
+	}
+	handovers.WithLabelValues(v.Namespace, v.Name, shard, string(h.Result.Outcome)).Inc()
 	if err == nil {
-		switchSeconds.WithLabelValues(ns, name).Observe(h.Result.Switch.Seconds())
+		switchSeconds.WithLabelValues(v.Namespace, v.Name, shard).Observe(h.Result.Switch.Seconds())
 	}
 }
 
@@ -67,6 +80,18 @@ func kindOf(step model.Step) string {
 		return "handover"
 	case model.Restart:
 		return "restart"
+	case model.Meet:
+		return "meet"
+	case model.AddSlots:
+		return "add-slots"
+	case model.Release:
+		return "release"
+	case model.Forget:
+		return "forget"
+	case model.MoveSlots:
+		return "move-slots"
+	case model.CancelMoves:
+		return "cancel-moves"
 	}
 	return "unknown"
 }
@@ -85,10 +110,29 @@ func observeMetrics(snap model.Snapshot, plan model.Plan) {
 			down += one(n.Down())
 		}
 	}
-	nodeStates.WithLabelValues(ns, name, "wished").Set(float64(snap.Policy.Nodes * len(snap.Shards)))
+	nodeStates.WithLabelValues(ns, name, "wished").Set(float64(snap.Policy.Nodes * max(1, snap.Policy.Shards)))
 	nodeStates.WithLabelValues(ns, name, "in_service").Set(inService)
 	nodeStates.WithLabelValues(ns, name, "stale").Set(stale)
 	nodeStates.WithLabelValues(ns, name, "down").Set(down)
+	if snap.Topology == model.Cluster {
+		observeSlots(ns, name, snap)
+	}
+}
+
+func observeSlots(ns, name string, snap model.Snapshot) {
+	var covered model.Slots
+	var serving float64
+	for _, shard := range snap.Shards {
+		primary, ok := shard.Primary()
+		if !ok {
+			continue
+		}
+		covered = covered.Plus(primary.Server.Owned())
+		serving += one(!primary.Server.Owned().Empty())
+	}
+	shardStates.WithLabelValues(ns, name, "wished").Set(float64(snap.Policy.Shards))
+	shardStates.WithLabelValues(ns, name, "serving").Set(serving)
+	slotsCovered.WithLabelValues(ns, name).Set(float64(covered.Count()))
 }
 
 func one(is bool) float64 {
@@ -106,4 +150,6 @@ func forgetMetrics(instance string) {
 	steps.DeletePartialMatch(match)
 	holding.DeletePartialMatch(match)
 	nodeStates.DeletePartialMatch(match)
+	shardStates.DeletePartialMatch(match)
+	slotsCovered.DeletePartialMatch(match)
 }

@@ -4,8 +4,10 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/internal/act"
 	"github.com/valkeeper/valkeeper/internal/handover"
 	"github.com/valkeeper/valkeeper/internal/model"
@@ -32,7 +34,7 @@ func seriesOf(t *testing.T, name string) map[string]int {
 }
 
 func TestADeletedInstanceLeavesTheMetrics(t *testing.T) {
-	countHandover("shop/metered", act.Handover{Result: handover.Result{Outcome: handover.Done, Switch: time.Millisecond}}, nil)
+	countHandover(&v1alpha1.Valkey{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "metered"}}, "metered", act.Handover{Result: handover.Result{Outcome: handover.Done, Switch: time.Millisecond}}, nil)
 	countStep("shop/metered", model.Restart{})
 	snap := model.Snapshot{Instance: "shop/metered", Policy: model.Policy{Nodes: 2}, Shards: []model.Shard{calmShard()}}
 	observeMetrics(snap, down("cart-1"))

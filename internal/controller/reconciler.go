@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -130,24 +132,33 @@ func (r *Reconciler) failed(ctx context.Context, v *v1alpha1.Valkey, cause error
 	return errors.Join(cause, r.report(ctx, v, derived))
 }
 
-// act performs the step of each shard, and says when to look again.
+// stepsAtOnce bounds how many shards of an instance are worked on at the same time.
+const stepsAtOnce = 16
+
+// act performs the steps of all shards at the same time, and says when to look
+// again: one shard's slow handover keeps no other shard waiting.
 func (r *Reconciler) act(ctx context.Context, v *v1alpha1.Valkey, declared Declared, snap model.Snapshot, next model.Plan) (ctrl.Result, error) {
-	actor := &act.Actor{Client: r.Client, Servers: r.Servers, Creds: declared.Creds, Valkey: v, Turns: r.Turns,
+	actor := &act.Actor{Client: r.Client, Servers: r.Servers, Creds: declared.Creds, Migration: declared.Migration, Valkey: v, Turns: r.Turns,
 		Replan: func(ctx context.Context) (model.Snapshot, model.Plan, error) { return r.replan(ctx, v, declared) }}
+	after := make([]time.Duration, len(snap.Shards))
+	failed := make([]error, len(snap.Shards))
 	again := pace(snap, next)
-	var failed []error
-	for _, shard := range snap.Shards {
+	free := make(chan struct{}, stepsAtOnce)
+	var wg sync.WaitGroup
+	for i, shard := range snap.Shards {
+		after[i] = again
 		step := next.Steps[shard.Name]
 		if step == nil || r.refused.waits(snap.Instance, shard.Name, step) {
 			continue
 		}
-		after, err := r.perform(ctx, actor, shard.Name, step)
-		if err != nil {
-			failed = append(failed, err)
-		}
-		again = min(again, after)
+		wg.Go(func() {
+			free <- struct{}{}
+			defer func() { <-free }()
+			after[i], failed[i] = r.perform(ctx, actor, shard.Name, step)
+		})
 	}
-	return ctrl.Result{RequeueAfter: again}, errors.Join(failed...)
+	wg.Wait()
+	return ctrl.Result{RequeueAfter: min(again, slices.Min(after))}, errors.Join(failed...)
 }
 
 // perform does one step and records what came of it.
@@ -156,7 +167,7 @@ func (r *Reconciler) perform(ctx context.Context, actor *act.Actor, shard string
 	instance := actor.Valkey.Namespace + "/" + actor.Valkey.Name
 	out, err := actor.Do(ctx, shard, step)
 	if out.Handover != nil {
-		r.recordHandover(ctx, actor.Valkey, *out.Handover, err)
+		r.recordHandover(ctx, actor.Valkey, shard, *out.Handover, err)
 	}
 	switch {
 	case errors.Is(err, act.ErrChanged):
@@ -174,7 +185,7 @@ func (r *Reconciler) perform(ctx context.Context, actor *act.Actor, shard string
 		return max(out.Holds[0].After, stepEvery), nil
 	}
 	r.refused.done(instance, shard)
-	r.Events.Done(actor.Valkey, step)
+	r.Events.Done(actor.Valkey, shard, step)
 	countStep(instance, step)
 	logger.Info("done")
 	return stepEvery, nil
@@ -195,39 +206,6 @@ func (r *Reconciler) replan(ctx context.Context, v *v1alpha1.Valkey, declared De
 	}
 	next, err := plan.Next(snap)
 	return snap, next, err
-}
-
-// pace is when to look again if no step says otherwise.
-func pace(snap model.Snapshot, next model.Plan) time.Duration {
-	again := idleEvery
-	for _, shard := range snap.Shards {
-		if unsettled(shard, snap.Policy) {
-			again = busyEvery
-		}
-	}
-	for _, h := range next.Holds {
-		if h.After > 0 {
-			again = min(again, max(h.After, stepEvery))
-		}
-	}
-	return again
-}
-
-// unsettled says whether something is under way that no event will tell of.
-func unsettled(shard model.Shard, policy model.Policy) bool {
-	primary, ok := shard.Primary()
-	if !ok || shard.Size != policy.Nodes {
-		return true
-	}
-	for _, n := range shard.Nodes {
-		if n.Trouble != "" && n.Dead {
-			continue // Kubernetes will tell when that changes
-		}
-		if shard.Stale(n) && !policy.Paused || n.Down() || (n.Name != primary.Name && !model.Attached(primary, n)) {
-			return true
-		}
-	}
-	return false
 }
 
 func (r *Reconciler) forget(instance string) {

@@ -11,11 +11,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
-	"github.com/valkeeper/valkeeper/internal/act"
-	"github.com/valkeeper/valkeeper/internal/handover"
 )
 
 // wordsEvery is how often a status is rewritten when only its figures and
@@ -72,7 +69,13 @@ func (r *Reconciler) report(ctx context.Context, v *v1alpha1.Valkey, derived v1a
 }
 
 func (r *Reconciler) patchStatus(ctx context.Context, v, before *v1alpha1.Valkey) error {
-	err := r.Client.Status().Patch(ctx, v, client.MergeFrom(before))
+	patch := client.MergeFrom(before)
+	if v.Spec.IsCluster() {
+		// A list is written as a whole: what was made from an old sight of it would
+		// undo what has been written since.
+		patch = client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	}
+	err := r.Client.Status().Patch(ctx, v, patch)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("write the status of %s/%s: %w", v.Namespace, v.Name, err)
 	}
@@ -99,40 +102,4 @@ func withoutWords(s v1alpha1.ValkeyStatus) v1alpha1.ValkeyStatus {
 		s.Nodes[i].LagBytes, s.Nodes[i].Message = nil, ""
 	}
 	return s
-}
-
-// recordHandover keeps how a handover went: for people, and for the backoff
-// after one that failed.
-func (r *Reconciler) recordHandover(ctx context.Context, v *v1alpha1.Valkey, h act.Handover, err error) {
-	logger := log.FromContext(ctx).WithValues("from", h.From, "to", h.To, "outcome", h.Result.Outcome,
-		"switch", h.Result.Switch.String(), "traffic", h.Result.Traffic.String(), "proof", h.Result.Proof.String(),
-		"lagBytes", h.Result.Lag, "clientsSentAway", h.Drained.Killed, "clientsLeft", len(h.Drained.Left))
-	if h.Result.TrafficErr != nil {
-		logger.Error(h.Result.TrafficErr, "the primary Service could not be moved at once; the next look publishes it")
-	}
-	before := v.DeepCopy()
-	now := metav1.NowMicro()
-	if err == nil {
-		ms := h.Result.Switch.Milliseconds()
-		v.Status.LastHandover = &v1alpha1.HandoverStatus{From: h.From, To: h.To, Time: now, SwitchMilliseconds: &ms}
-		v.Status.HandoverFailure = nil
-		logger.Info("handed over")
-	} else {
-		count := int32(1)
-		if v.Status.HandoverFailure != nil {
-			count = v.Status.HandoverFailure.Count + 1
-		}
-		v.Status.HandoverFailure = &v1alpha1.HandoverFailure{Time: now, Count: count, Message: err.Error()}
-		logger.Error(err, "the handover failed")
-	}
-	countHandover(v.Namespace+"/"+v.Name, h, err)
-	r.Events.HandedOver(v, h, err)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if err := r.patchStatus(ctx, v, before); err != nil {
-		logger.Error(err, "the handover could not be recorded")
-	}
-	if h.Result.Outcome == handover.Unproven {
-		logger.Info("how the handover ended could not be shown; nothing is restarted before the next look settles it")
-	}
 }

@@ -91,11 +91,19 @@ func (s secrets) written(r render.Rendered) secrets {
 // credentials of the operator on the servers; the zero value while there are
 // none.
 func (s secrets) credentials() servers.Credentials {
-	if s.system == nil || len(s.system.Data[v1alpha1.OperatorPasswordKey]) == 0 {
+	return s.of(v1alpha1.OperatorUser, v1alpha1.OperatorPasswordKey)
+}
+
+// migration is the user that moves keys; only a cluster has one.
+func (s secrets) migration() servers.Credentials {
+	return s.of(v1alpha1.MigrationUser, v1alpha1.MigrationPasswordKey)
+}
+
+func (s secrets) of(user, key string) servers.Credentials {
+	if s.system == nil || len(s.system.Data[key]) == 0 {
 		return servers.Credentials{}
 	}
-	return servers.Credentials{Username: v1alpha1.OperatorUser,
-		Password: string(s.system.Data[v1alpha1.OperatorPasswordKey])}
+	return servers.Credentials{Username: user, Password: string(s.system.Data[key])}
 }
 
 // passwords are fresh ones: render uses them only where none exists.

@@ -19,6 +19,21 @@ const (
 	Promoted         = "promoted"
 )
 
-// Points are all of them.
+// The points that only a cluster passes: as it forms, is healed and moves slots.
+const (
+	ClusterMet       = "cluster-met"
+	SlotsAdded       = "cluster-slots-added"
+	ClusterEmptied   = "cluster-emptied"
+	ClusterReleased  = "cluster-released"
+	ClusterForgotten = "cluster-forgotten"
+	MoveStarted      = "cluster-move-started"
+	SlotOpened       = "cluster-slot-opened"
+	SlotGiven        = "cluster-slot-given"
+)
+
+// ClusterPoints are those.
+var ClusterPoints = []string{ClusterMet, SlotsAdded, ClusterEmptied, ClusterReleased, ClusterForgotten, MoveStarted, SlotOpened, SlotGiven}
+
+// Points are all that a rollout passes.
 var Points = []string{DrainStarted, RestartBefore, RestartEvicted, HandoverBefore, HandoverSent, HandoverPromoted,
 	HandoverRouted, HandoverProved, HandoverDrained, PublishSliced, PublishLabelled, Promoted}

@@ -132,30 +132,54 @@ func outage(policy model.Policy) string {
 
 // grave are the holds that may well not end by themselves.
 var grave = []model.Reason{model.TwoPrimaries, model.HistoryUnknown, model.PrimaryNotVisible, model.EvictionRefused,
-	model.HandoverBackoff}
+	model.HandoverBackoff, model.ShardLost, model.ForeignPrimary, model.SlotMoveFailed}
 
 // degraded: something is wrong that needs time or help.
 func degraded(in Input, shard model.Shard, failure *v1alpha1.HandoverFailure) metav1.Condition {
+	if c, wrong := wrong(in); wrong {
+		return c
+	}
+	if c, trouble := troubled(shard); trouble {
+		return c
+	}
+	if failure != nil {
+		return handoverFailed(*failure)
+	}
+	return asWished()
+}
+
+// wrong is what stops the operator.
+func wrong(in Input) (metav1.Condition, bool) {
 	if in.Err != nil {
-		return reconcileFailed(in.Err)
+		return reconcileFailed(in.Err), true
 	}
 	for _, h := range in.Plan.Holds {
 		if slices.Contains(grave, h.Reason) {
-			return condition(v1alpha1.ConditionDegraded, true, string(h.Reason), h.String())
+			return condition(v1alpha1.ConditionDegraded, true, string(h.Reason), h.String()), true
 		}
 	}
+	return metav1.Condition{}, false
+}
+
+// troubled is a node of the shard that does not run, or does not answer.
+func troubled(shard model.Shard) (metav1.Condition, bool) {
 	for _, n := range shard.Nodes {
 		switch {
 		case n.Down() && n.Trouble != "":
-			return condition(v1alpha1.ConditionDegraded, true, NodeTrouble, n.Name+": "+n.Trouble)
+			return condition(v1alpha1.ConditionDegraded, true, NodeTrouble, n.Name+": "+n.Trouble), true
 		case n.Phase == model.PodRunning && n.Admitted && !n.Server.Answered:
-			return condition(v1alpha1.ConditionDegraded, true, NodeTrouble, n.Name+": its server does not answer")
+			return condition(v1alpha1.ConditionDegraded, true, NodeTrouble, n.Name+": its server does not answer"), true
 		}
 	}
-	if failure != nil {
-		return condition(v1alpha1.ConditionDegraded, true, HandoverFailed,
-			fmt.Sprintf("%d handovers in a row failed, the last one with: %s", failure.Count, failure.Message))
-	}
+	return metav1.Condition{}, false
+}
+
+func handoverFailed(f v1alpha1.HandoverFailure) metav1.Condition {
+	return condition(v1alpha1.ConditionDegraded, true, HandoverFailed,
+		fmt.Sprintf("%d handovers in a row failed, the last one with: %s", f.Count, f.Message))
+}
+
+func asWished() metav1.Condition {
 	return condition(v1alpha1.ConditionDegraded, false, AsWished, "nothing is wrong")
 }
 

@@ -31,6 +31,9 @@ func Derive(in Input) v1alpha1.ValkeyStatus {
 	if len(in.Snapshot.Shards) == 0 {
 		return unseen(in)
 	}
+	if in.Snapshot.Topology == model.Cluster {
+		return cluster(in)
+	}
 	out := v1alpha1.ValkeyStatus{
 		ObservedGeneration: in.Generation,
 		Formed:             in.Previous.Formed,
@@ -83,13 +86,17 @@ func remember(out *v1alpha1.ValkeyStatus, shard model.Shard) {
 		return
 	}
 	out.Primary, out.LastPrimary, out.Formed = primary.Name, primary.Name, true
-	id := primary.Server.ReplID
-	if id == "" || (len(out.History) > 0 && out.History[0] == id) {
-		return
+	out.History = history(out.History, primary.Server.ReplID)
+}
+
+// history begins with the newest replication id.
+func history(before []string, id string) []string {
+	if id == "" || (len(before) > 0 && before[0] == id) {
+		return before
 	}
-	older := slices.DeleteFunc(slices.Clone(out.History), func(h string) bool { return h == id })
-	out.History = append([]string{id}, older...)
-	out.History = out.History[:min(len(out.History), v1alpha1.HistoryLimit)]
+	older := slices.DeleteFunc(slices.Clone(before), func(h string) bool { return h == id })
+	out := append([]string{id}, older...)
+	return out[:min(len(out), v1alpha1.HistoryLimit)]
 }
 
 // lagUnit, bytes, is what lags are rounded down to: a primary pings its replicas
@@ -132,6 +139,8 @@ func message(n model.Node, synced, hasPrimary bool, primary model.Node) string {
 		return "its server does not answer"
 	case synced:
 		return ""
+	case n.Server.Held:
+		return "it is held back: it was a primary, and joins once its copy has been compared, or superseded"
 	case hasPrimary:
 		return rollout.WhyNotSynced(primary, n)
 	}

@@ -92,6 +92,19 @@ func (n *Node) KillClients(ctx context.Context, spare ...string) (int, error) {
 	return killed, nil
 }
 
+// KillUser closes every connection of that user and says how many there were.
+func (n *Node) KillUser(ctx context.Context, user string) (int, error) {
+	result, err := n.do(ctx, "CLIENT", "KILL", "USER", user)
+	if err != nil {
+		return 0, err
+	}
+	count, err := result.ToInt64()
+	if err != nil {
+		return 0, wrap(n.addr, "CLIENT KILL", fmt.Errorf("%w: %w", ErrMalformed, err))
+	}
+	return int(count), nil
+}
+
 // ParseClients reads the text of CLIENT LIST.
 func ParseClients(text string) ([]ClientInfo, error) {
 	var clients []ClientInfo

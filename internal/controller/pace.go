@@ -1,0 +1,72 @@
+package controller
+
+import (
+	"slices"
+	"time"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// pace is when to look again if no step says otherwise.
+func pace(snap model.Snapshot, next model.Plan) time.Duration {
+	again := idleEvery
+	if slices.ContainsFunc(snap.Shards, func(s model.Shard) bool { return unsettled(s, snap.Policy) }) || membersBusy(snap, next) {
+		again = busyEvery
+	}
+	for _, h := range next.Holds {
+		if h.After > 0 {
+			again = min(again, max(h.After, stepEvery))
+		}
+	}
+	return again
+}
+
+// unsettled says whether something is under way in a shard that no event will
+// tell of.
+func unsettled(shard model.Shard, policy model.Policy) bool {
+	if shard.Leaving && shard.Size == 0 {
+		return false // Kubernetes tells when its pods have gone
+	}
+	primary, ok := shard.Primary()
+	if !ok || shard.Leaving || shard.Size != policy.Nodes {
+		return true
+	}
+	for _, n := range shard.Nodes {
+		if n.Trouble != "" && n.Dead {
+			continue // Kubernetes will tell when that changes
+		}
+		if shard.Stale(n) && !policy.Paused || n.Down() || (n.Name != primary.Name && !model.Attached(primary, n)) {
+			return true
+		}
+	}
+	return false
+}
+
+// passing are the holds that end by what the members of a cluster tell each
+// other, or move.
+var passing = []model.Reason{model.Joining, model.SlotsMoving, model.ClusterDisagrees, model.SlotsUncovered, model.HandoverInProgress}
+
+// membersBusy says whether the members of a cluster are about to change by
+// themselves: slots move, or not all of them see it as it is.
+func membersBusy(snap model.Snapshot, next model.Plan) bool {
+	if snap.Topology != model.Cluster {
+		return false
+	}
+	if slices.ContainsFunc(next.Holds, func(h model.Hold) bool { return slices.Contains(passing, h.Reason) }) {
+		return true
+	}
+	for _, shard := range snap.Shards {
+		for _, n := range shard.Nodes {
+			if c := n.Server.Cluster; n.Server.Answered && c != nil && (!c.OK || moving(c)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func moving(c *model.ClusterServer) bool {
+	self, _ := c.Self()
+	return len(self.Giving) > 0 || len(self.Taking) > 0 ||
+		slices.ContainsFunc(c.Moves, func(m model.Move) bool { return m.State == model.MoveRuns })
+}
