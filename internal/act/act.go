@@ -54,7 +54,7 @@ func (a *Actor) Do(ctx context.Context, shard string, step model.Step) (Outcome,
 	_, takesTurns := step.(model.Handover) // it looks again once it has its turn
 	if step.Disruptive() && !takesTurns {
 		var err error
-		if step, err = a.again(ctx, shard, step); err != nil {
+		if _, step, err = a.again(ctx, shard, step); err != nil {
 			return Outcome{}, err
 		}
 	}
@@ -93,17 +93,17 @@ func (a *Actor) perform(ctx context.Context, shard string, step model.Step) (Out
 	return Outcome{}, fmt.Errorf("step %T is not known to act", step)
 }
 
-// again looks and plans afresh, and gives the step as it is now.
-func (a *Actor) again(ctx context.Context, shard string, step model.Step) (model.Step, error) {
-	_, plan, err := a.Replan(ctx)
+// again looks and plans afresh, and gives what is seen and the step as it is now.
+func (a *Actor) again(ctx context.Context, shard string, step model.Step) (model.Snapshot, model.Step, error) {
+	snap, plan, err := a.Replan(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("look again before %q: %w", step, err)
+		return snap, nil, fmt.Errorf("look again before %q: %w", step, err)
 	}
 	now := plan.Steps[shard]
 	if now == nil || !step.Same(now) {
-		return nil, fmt.Errorf("%w: %q before, now %v", ErrChanged, step, describe(now, plan.HoldsOf(shard)))
+		return snap, nil, fmt.Errorf("%w: %q before, now %v", ErrChanged, step, describe(now, plan.HoldsOf(shard)))
 	}
-	return now, nil
+	return snap, now, nil
 }
 
 func describe(step model.Step, holds []model.Hold) string {

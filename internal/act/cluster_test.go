@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
+	"github.com/valkeeper/valkeeper/internal/handover"
 	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/servers"
 	"github.com/valkeeper/valkeeper/internal/servers/fake"
@@ -200,5 +201,66 @@ func TestMigrationsThatNobodyRunsNeedNoCallingOff(t *testing.T) {
 	all[0].Reply("CLUSTER CANCELSLOTMIGRATIONS", "-ERR No migrations ongoing\r\n")
 	if _, err := w.Do(t.Context(), shard, model.CancelMoves{Node: refs[0]}); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestHandoversOfShardsTakeTurnsWithoutALook(t *testing.T) {
+	w, _, refs := ring(t, 2)
+	w.alone.Lock()
+	out, err := w.Do(t.Context(), shard, w.planned(model.Handover{From: refs[0], To: refs[1]}))
+	if err != nil || len(out.Holds) != 1 || out.Holds[0].Reason != model.HandoverInProgress || out.Holds[0].After <= 0 || w.looks != 0 {
+		t.Errorf("%+v, %v, %d looks", out, err, w.looks)
+	}
+}
+
+func TestAHandoverInAClusterAsksEveryMemberAndMovesNoService(t *testing.T) {
+	w, all, refs := ring(t, 4)
+	members := []fake.Member{
+		{ID: "a", Addr: refs[0].Address, Flags: "master", Slots: "0-8191", Epoch: 1},
+		{ID: "b", Addr: refs[1].Address, Flags: "slave", Primary: "a", Epoch: 1},
+		{ID: "c", Addr: refs[2].Address, Flags: "master", Slots: "8192-16383", Epoch: 2},
+	}
+	sees := func(after bool) {
+		for i := range members {
+			mine := slices.Clone(members)
+			if after {
+				mine[0].Flags, mine[0].Primary, mine[0].Slots = "slave", "b", ""
+				mine[1].Flags, mine[1].Primary, mine[1].Slots = "master", "", "0-8191"
+			}
+			mine[i].Flags = "myself," + mine[i].Flags
+			all[i].Joined(true, mine...)
+		}
+		old, target := 0, 1
+		if after {
+			old, target = 1, 0
+		}
+		primary, replica := fake.Primary("h1", 100, refs[target].Address), fake.Replica(refs[old].Address, "h1", 100)
+		primary["cluster_enabled"], replica["cluster_enabled"] = "1", "1"
+		all[old].Info(primary)
+		all[old].Reply("ROLE", fake.PrimaryRole(100))
+		all[target].Info(replica)
+		all[target].Reply("ROLE", fake.ReplicaRole(refs[old].Address, 100))
+	}
+	sees(false)
+	for _, s := range all {
+		s.Reply("CONFIG GET", "*2\r\n$31\r\ncluster-manual-failover-timeout\r\n$4\r\n5000\r\n")
+		s.Reply("PUBLISH", ":0\r\n")
+	}
+	all[1].Then("CLUSTER FAILOVER", func() { sees(true) })
+	step := model.Handover{From: refs[0], To: refs[1]}
+	w.planned(step)
+	node := func(i int, srv model.Server) model.Node {
+		srv.Answered = true
+		return model.Node{Ref: refs[i], Phase: model.PodRunning, Server: srv}
+	}
+	member := model.Server{Cluster: &model.ClusterServer{}}
+	w.seen = model.Snapshot{Shards: []model.Shard{{Nodes: []model.Node{node(0, member), node(1, member)}},
+		{Nodes: []model.Node{node(2, member), node(3, model.Server{Held: true})}}}}
+	out, err := w.Do(t.Context(), shard, step)
+	if err != nil || out.Handover == nil || out.Handover.Result.Outcome != handover.Done || len(w.asked) != 0 {
+		t.Fatalf("%+v, %v, asked %q", out, err, w.asked)
+	}
+	if !sent(all[2], "CLUSTER NODES") || len(all[3].Got()) != 0 {
+		t.Errorf("the other primary was asked %q, a server that is held back %q", all[2].Got(), all[3].Got())
 	}
 }

@@ -50,7 +50,7 @@ func (a *Actor) handover(ctx context.Context, shard string, s model.Handover) (O
 			Detail: "another instance hands over; roles move one after another"}}}, nil
 	}
 	defer end()
-	if _, err := a.again(ctx, shard, s); err != nil {
+	if _, _, err := a.again(ctx, shard, s); err != nil {
 		return Outcome{}, err
 	}
 	oldNode, err := a.server(ctx, s.From)
@@ -73,10 +73,20 @@ func (a *Actor) handover(ctx context.Context, shard string, s model.Handover) (O
 		At: reach,
 	})
 	if errors.Is(err, handover.ErrGate) {
-		return Outcome{Holds: []model.Hold{{Shard: shard, Reason: model.HandoverGate, Node: s.To.Name,
-			Detail: err.Error(), After: gateAgain}}}, nil
+		return gated(shard, s, err), nil
 	}
-	out := Outcome{Handover: &Handover{From: s.From.Name, To: s.To.Name, Result: result, Drained: leaving.end()}}
+	return ended(s, result, leaving.end(), err)
+}
+
+// gated is a handover that the servers themselves were not ready for.
+func gated(shard string, s model.Handover, err error) Outcome {
+	return Outcome{Holds: []model.Hold{{Shard: shard, Reason: model.HandoverGate, Node: s.To.Name,
+		Detail: err.Error(), After: gateAgain}}}
+}
+
+// ended is one that began.
+func ended(s model.Handover, result handover.Result, drained handover.Drained, err error) (Outcome, error) {
+	out := Outcome{Handover: &Handover{From: s.From.Name, To: s.To.Name, Result: result, Drained: drained}}
 	if err != nil {
 		return out, fmt.Errorf("%w: %s to %s: %w", ErrHandover, s.From.Name, s.To.Name, err)
 	}

@@ -41,7 +41,8 @@ type world struct {
 	evicted []*policyv1.Eviction
 	looks   int
 	// now is what a fresh look leads to.
-	now model.Plan
+	now  model.Plan
+	seen model.Snapshot
 }
 
 func newWorld(t *testing.T, objects ...client.Object) *world {
@@ -60,7 +61,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 		Valkey: &v1alpha1.Valkey{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: shard, UID: "cart-uid"}},
 		Replan: func(context.Context) (model.Snapshot, model.Plan, error) {
 			w.looks++
-			return model.Snapshot{}, w.now, nil
+			return w.seen, w.now, nil
 		},
 	}
 	t.Cleanup(func() { w.Servers.Keep("shop/cart", nil) })

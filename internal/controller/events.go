@@ -141,6 +141,11 @@ func (e *Events) HandedOver(v *v1alpha1.Valkey, h act.Handover, err error) {
 		e.Recorder.Eventf(v, nil, corev1.EventTypeWarning, "HandoverFailed", "Handover", "%s", note(err.Error()))
 		return
 	}
+	if v.Spec.IsCluster() {
+		e.Recorder.Eventf(v, nil, corev1.EventTypeNormal, "HandedOver", "Handover",
+			"%s handed over to %s within %s, and gave up writes within %s", h.From, h.To, h.Result.Switch, h.Result.Demoted)
+		return
+	}
 	e.Recorder.Eventf(v, nil, corev1.EventTypeNormal, "HandedOver", "Handover",
 		"%s handed over to %s within %s; %d clients were sent on", h.From, h.To, h.Result.Switch, h.Drained.Killed)
 }

@@ -24,6 +24,9 @@ func (r *Reconciler) recordHandover(ctx context.Context, v *v1alpha1.Valkey, sha
 	logger := log.FromContext(ctx).WithValues("from", h.From, "to", h.To, "outcome", h.Result.Outcome,
 		"switch", h.Result.Switch.String(), "traffic", h.Result.Traffic.String(), "proof", h.Result.Proof.String(),
 		"lagBytes", h.Result.Lag, "clientsSentAway", h.Drained.Killed, "clientsLeft", len(h.Drained.Left))
+	if v.Spec.IsCluster() {
+		logger = logger.WithValues("demoted", h.Result.Demoted.String(), "attempts", h.Result.Attempts, "nudges", h.Result.Nudges)
+	}
 	if h.Result.TrafficErr != nil {
 		logger.Error(h.Result.TrafficErr, "the primary Service could not be moved at once; the next look publishes it")
 	}
