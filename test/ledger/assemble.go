@@ -31,37 +31,35 @@ func (r *Run) sinceOrNil(at time.Time) *float64 {
 // assemble makes the report from the history, the pods and what was read back.
 func (r *Run) assemble(nodes []report.Node) report.Report {
 	h := r.history
-	for _, s := range r.settings.Registry.Servers() {
+	r.met = r.settings.Registry.Servers()
+	for _, s := range r.met {
 		h.RunIDs = append(h.RunIDs, s.RunID)
 	}
-	worst, _ := h.WorstClient()
 	run := report.Run{
-		Acknowledged: h.Acknowledged(), Errors: h.Errors(),
-		Interleaved: h.Interleaved(), Unattributed: h.Unattributed(),
-		WorstClientGapMs: milliseconds(worst.Length()),
-		Address:          r.config.Addr, StartedAt: r.start,
+		Acknowledged: h.Acknowledged(), Errors: h.Errors(), Unattributed: h.Unattributed(),
+		Address: r.config.Addr, StartedAt: r.start,
 		Seconds: milliseconds(h.End) / 1000, ValueSize: r.config.ValueSize,
 		ReadBack: nodes, Series: series(h), Problems: []string{},
 	}
 	run.Rate = float64(run.Acknowledged) / max(run.Seconds, 1e-3)
-	for _, g := range h.Gaps(maxGaps) {
-		run.LongestGapMs = max(run.LongestGapMs, milliseconds(g.Length()))
-		run.Gaps = append(run.Gaps, report.Gap{StartMs: milliseconds(g.Start), Ms: milliseconds(g.Length())})
-	}
 	for _, s := range r.stalls.top(maxGaps) {
 		run.LongestStallMs = max(run.LongestStallMs, milliseconds(s.Length()))
 		run.Stalls = append(run.Stalls, report.Gap{StartMs: milliseconds(s.Start), Ms: milliseconds(s.Length())})
 	}
 	for i, n := range nodes {
-		if i == 0 {
-			run.Lost = n.Missing
+		if r.owns(i, n) {
+			run.Lost += n.Missing
 		} else {
 			run.Stale += n.Missing
 		}
 		run.Diverged += n.Diverged
 	}
 	run.Writers, run.Servers = r.writers(), r.servers()
-	run.Handovers = r.handovers()
+	if r.config.Cluster {
+		r.addShards(&run)
+	} else {
+		r.addShard(&run)
+	}
 	r.addPods(&run)
 	r.mu.Lock()
 	run.Problems = append(run.Problems, r.problems...)
@@ -70,6 +68,27 @@ func (r *Run) assemble(nodes []report.Node) report.Report {
 	r.mu.Unlock()
 	run.Judge()
 	return report.Report{Topology: run.Topology, Runs: []report.Run{run}}
+}
+
+// addShard adds what was found in the history of the one shard that there is.
+func (r *Run) addShard(run *report.Run) {
+	h := r.history
+	worst, _ := h.WorstClient()
+	run.Interleaved, run.WorstClientGapMs = h.Interleaved(), milliseconds(worst.Length())
+	run.Gaps = gaps(h, "")
+	for _, g := range run.Gaps {
+		run.LongestGapMs = max(run.LongestGapMs, g.Ms)
+	}
+	run.Handovers = r.handovers(find(h, ""), maxHandovers)
+}
+
+// gaps are the longest ones.
+func gaps(h *history.History, shard string) []report.Gap {
+	var out []report.Gap
+	for _, g := range h.Gaps(maxGaps) {
+		out = append(out, report.Gap{Shard: shard, StartMs: milliseconds(g.Start), Ms: milliseconds(g.Length())})
+	}
+	return out
 }
 
 // images are those given, else those of the pods that were replaced.
@@ -115,7 +134,7 @@ func (r *Run) servers() []report.Server {
 		}
 	}
 	out := []report.Server{}
-	for i, s := range r.settings.Registry.Servers() {
+	for i, s := range r.met {
 		out = append(out, report.Server{RunID: s.RunID, Pod: r.podOf(s.RunID), Version: s.Version, Acknowledged: acked[i]})
 	}
 	return out
@@ -130,23 +149,40 @@ const (
 	closeUpWrites = 3000
 )
 
-func (r *Run) handovers() []report.Handover {
+// found is a handover, and the history that it was found in.
+type found struct {
+	history.Handover
+	in    *history.History
+	shard string // its name in a cluster
+}
+
+// find finds the handovers of a history, in order.
+func find(h *history.History, shard string) []found {
+	var out []found
+	for _, one := range h.Handovers() {
+		out = append(out, found{Handover: one, in: h, shard: shard})
+	}
+	return out
+}
+
+// handovers lists what was found, at most so many.
+func (r *Run) handovers(all []found, most int) []report.Handover {
 	out := []report.Handover{}
-	for i, h := range r.history.Handovers() {
-		if i == maxHandovers {
-			r.problem("more than %d changes of the acknowledging server: only the first are listed", maxHandovers)
+	for i, h := range all {
+		if i == most {
+			r.problem("more than %d changes of the acknowledging server: only the first are listed", most)
 			break
 		}
 		from, to := r.history.RunIDs[h.From], r.history.RunIDs[h.To]
 		one := report.Handover{
-			From: r.nameOf(from), To: r.nameOf(to), FromRunID: from, ToRunID: to,
+			Shard: h.shard, From: r.nameOf(from), To: r.nameOf(to), FromRunID: from, ToRunID: to,
 			GapMs: milliseconds(h.Gap.Length()), WorstClientGapMs: milliseconds(h.WorstClient.Length()),
 			StartMs: milliseconds(h.Start), EndMs: milliseconds(h.End),
 			WorstClient: h.Writer, Returned: h.Returned,
 			StallMs: milliseconds(r.stalls.longest(h.Gap.Start, h.Gap.End)),
 		}
 		if i < closeUps {
-			one.Writes = r.closeUp(h)
+			one.Writes = h.closeUp()
 		}
 		out = append(out, one)
 	}
@@ -154,10 +190,10 @@ func (r *Run) handovers() []report.Handover {
 }
 
 // closeUp lists the writes around a handover, evenly thinned if there are many.
-func (r *Run) closeUp(h history.Handover) [][3]float64 {
+func (h found) closeUp() [][3]float64 {
 	around := min(max(closeUp, 2*h.Gap.Length()), maxCloseUp)
 	var out [][3]float64
-	for a := range r.history.Between(h.Start-around, max(h.End, h.Gap.End)+around) {
+	for a := range h.in.Between(h.Start-around, max(h.End, h.Gap.End)+around) {
 		out = append(out, [3]float64{milliseconds(a.Ack), milliseconds(a.Ack - a.Send), float64(a.Server)})
 	}
 	if len(out) <= closeUpWrites {

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/valkeeper/valkeeper/test/ledger/client"
@@ -28,15 +29,18 @@ import (
 // Config says what a run does.
 type Config struct {
 	// Addr is the host:port that all writers connect to.
-	Addr        string
+	Addr string
+	// Cluster makes them ask there for the cluster's nodes, as clients of a
+	// cluster do, and write to all of its shards.
+	Cluster     bool
 	Credentials client.Credentials
 	// DialTimeout bounds dialling, Timeout one write.
 	DialTimeout, Timeout time.Duration
 	// Replicas are read back afterwards. Without any, the pods are (with Kube),
-	// or else what the primary's INFO replication lists.
+	// or else what the primary's INFO replication lists. A cluster lists its own.
 	Replicas []string
-	// ExpectReplicas is how many replicas must be read back at least, for the
-	// run to prove anything about them.
+	// ExpectReplicas is how many replicas must be read back at least, in a
+	// cluster of each shard, for the run to prove anything about them.
 	ExpectReplicas int
 
 	// Writers is how many writers there are, with one client each, of the
@@ -108,6 +112,12 @@ func (c *Config) check() error {
 	}
 	if c.DialTimeout <= 0 || c.Timeout <= 0 || c.SyncTimeout <= 0 {
 		bad("timeouts must be above 0")
+	}
+	if c.Cluster && len(c.Replicas) > 0 {
+		bad("replicas %q: a cluster lists its own, name none", c.Replicas)
+	}
+	if c.Cluster && strings.Contains(c.Prefix, "{") {
+		bad("prefix %q: braces would put all keys into one slot", c.Prefix)
 	}
 	if c.Credentials.Username != "" && c.Credentials.Password == "" {
 		bad("user %q has no password: give one", c.Credentials.Username)

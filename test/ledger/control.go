@@ -18,7 +18,8 @@ type Progress struct {
 	RunID        string         `json:"runId"`
 	Pod          string         `json:"pod,omitempty"`
 	// LongestGapMs is the longest time without any acknowledged write so far,
-	// the one that lasts included.
+	// the one that lasts included. In a cluster it is the longest time that one
+	// writer has waited.
 	LongestGapMs float64 `json:"longestGapMs"`
 	Watch        string  `json:"watchTrouble,omitempty"`
 }
@@ -35,7 +36,7 @@ func (r *Run) Progress() Progress {
 	longest := r.live.longest.Load()
 	if state, ok := r.live.state.Load().(string); ok {
 		p.State = state
-	} else if last := r.live.lastAck.Load(); last >= 0 {
+	} else if last := r.live.lastAck.Load(); last >= 0 && !r.config.Cluster {
 		longest = max(longest, r.now()-last)
 	}
 	p.LongestGapMs = milliseconds(longest)

@@ -26,7 +26,8 @@ const (
 type target struct {
 	runID, replID string
 	offset        int64
-	slaves        []string // addresses that the primary lists
+	slaves        []string         // addresses that the primary lists
+	slots         *history.SlotSet // which keys are the primary's, nil for all
 }
 
 // poll is the pause between two questions while waiting.
@@ -35,6 +36,9 @@ const poll = 50 * time.Millisecond
 // readBack reads every acknowledged key from the primary and from each replica.
 // The primary is the first node.
 func (r *Run) readBack(ctx context.Context) []report.Node {
+	if r.config.Cluster {
+		return r.readBackCluster(ctx)
+	}
 	primary := report.Node{Address: r.config.Addr, Role: rolePrimary, CaughtUp: true}
 	goal, err := r.awaitPrimary(ctx)
 	if err != nil {
@@ -44,7 +48,7 @@ func (r *Run) readBack(ctx context.Context) []report.Node {
 		return []report.Node{primary}
 	}
 	primary.RunID, primary.Name = goal.runID, r.podOf(goal.runID)
-	r.compare(ctx, &primary)
+	r.compare(ctx, &primary, nil)
 	if after, err := r.askPrimary(ctx); err != nil || after.runID != goal.runID {
 		r.problem("the primary behind %s changed while it was read back: run again without a change at the end", r.config.Addr)
 	}
@@ -58,7 +62,7 @@ func (r *Run) readBack(ctx context.Context) []report.Node {
 		r.problem("%d replicas were read back and %d were expected: name them, or say where their pods are", n, r.config.ExpectReplicas)
 	}
 	if r.config.Cleanup {
-		r.cleanUp(ctx)
+		r.cleanUp(ctx, r.config.Addr, nil)
 	}
 	return nodes
 }
@@ -81,7 +85,12 @@ func (r *Run) askPrimary(ctx context.Context) (target, error) {
 		return target{}, err
 	}
 	defer func() { _ = wire.Close() }()
-	info, err := wire.Identify()
+	return askTarget(wire)
+}
+
+// askTarget asks a primary what its replicas have to reach.
+func askTarget(wire *client.Wire) (target, error) {
+	info, err := wire.Identify(false)
 	if err != nil {
 		return target{}, err
 	}
@@ -179,7 +188,7 @@ func (r *Run) readReplica(ctx context.Context, node *report.Node, goal target) b
 			r.replicaProblem(node, fmt.Errorf("not caught up within %s: %w", r.config.SyncTimeout, err))
 		}
 		node.CaughtUp = err == nil
-		r.compare(ctx, node)
+		r.compare(ctx, node, goal.slots)
 		return true
 	}
 }
@@ -196,7 +205,7 @@ func (r *Run) askReplica(ctx context.Context, node *report.Node, goal target) er
 		return err
 	}
 	defer func() { _ = wire.Close() }()
-	info, err := wire.Identify()
+	info, err := wire.Identify(false)
 	if err != nil {
 		return err
 	}
@@ -232,11 +241,11 @@ func (r *Run) askReplica(ctx context.Context, node *report.Node, goal target) er
 	return nil
 }
 
-// compare reads all acknowledged keys back from a node.
-func (r *Run) compare(ctx context.Context, node *report.Node) {
+// compare reads all acknowledged keys back from a node, or those of some slots.
+func (r *Run) compare(ctx context.Context, node *report.Node, slots *history.SlotSet) {
 	reader := r.settings.NewReader(node.Address)
 	defer func() { _ = reader.Close() }()
-	tally, err := r.history.Compare(ctx, r.keys, reader)
+	tally, err := r.history.Compare(ctx, r.keys, slots, reader)
 	node.Checked, node.Missing, node.Diverged = tally.Checked, tally.Missing, tally.Diverged
 	node.Examples = tally.Examples
 	if err != nil {
@@ -260,11 +269,11 @@ func (r *Run) podOf(runID string) string {
 	return r.prober.PodOf(runID)
 }
 
-// cleanUp removes the keys of acknowledged writes.
-func (r *Run) cleanUp(ctx context.Context) {
-	reader := r.settings.NewReader(r.config.Addr)
+// cleanUp removes the keys of acknowledged writes from a primary.
+func (r *Run) cleanUp(ctx context.Context, addr string, slots *history.SlotSet) {
+	reader := r.settings.NewReader(addr)
 	defer func() { _ = reader.Close() }()
-	if err := r.history.Batches(r.keys, func(keys []string) error { return reader.Remove(ctx, keys) }); err != nil {
+	if err := r.history.Batches(r.keys, slots, func(keys []string) error { return reader.Remove(ctx, keys) }); err != nil {
 		r.problem("removing the keys afterwards: %v", err)
 	}
 }

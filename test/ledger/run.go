@@ -29,6 +29,8 @@ type Run struct {
 	stopPods    context.CancelFunc
 	tracker     *pods.Tracker // nil without Kubernetes
 	prober      *pods.Prober
+	view        view                // of a cluster, when it was read back
+	met         []client.ServerInfo // by number, when the report was made
 
 	mu       sync.Mutex
 	marks    []pods.Mark
@@ -52,15 +54,16 @@ func Start(ctx context.Context, config Config) (*Run, error) {
 	}
 	r := &Run{
 		config: config, start: time.Now(),
-		keys:    history.Keys{Prefix: config.Prefix, ValueSize: config.ValueSize},
+		keys:    history.Keys{Prefix: config.Prefix, ValueSize: config.ValueSize, Slotted: config.Cluster},
 		written: make(chan struct{}), watched: make(chan struct{}), stopped: make(chan struct{}),
 		settings: client.Settings{
-			Addr: config.Addr, Credentials: config.Credentials,
+			Addr: config.Addr, Cluster: config.Cluster, Credentials: config.Credentials,
 			DialTimeout: config.DialTimeout, Timeout: config.Timeout,
 			Registry: client.NewRegistry(),
 		},
 	}
 	r.live.lastAck.Store(-1)
+	r.live.cluster = config.Cluster
 	r.live.server.Store(uint32(history.Unattributed))
 	if err := r.followPods(); err != nil {
 		return nil, err
@@ -92,7 +95,7 @@ func (r *Run) followPods() error {
 	}
 	r.prober = &pods.Prober{
 		Tracker: r.tracker, Credentials: r.config.Credentials, Port: k.Port,
-		Acknowledging: r.acknowledging,
+		Acknowledging: r.isAcknowledging,
 	}
 	go r.prober.Run(ctx)
 	return nil
@@ -208,6 +211,15 @@ func (r *Run) acknowledging() string {
 	return ""
 }
 
+// isAcknowledging reports whether a server is the one that acknowledged last, in
+// a cluster whether it is one of those that have acknowledged.
+func (r *Run) isAcknowledging(runID string) bool {
+	if r.config.Cluster {
+		return r.settings.Registry.HasAcknowledged(runID)
+	}
+	return runID == r.acknowledging()
+}
+
 func (r *Run) problem(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -217,6 +229,7 @@ func (r *Run) problem(format string, args ...any) {
 // live is what /progress tells while the writers run. It is never used for the
 // report.
 type live struct {
+	cluster       bool
 	acked, failed atomic.Int64
 	lastAck       atomic.Int64 // -1 before the first
 	longest       atomic.Int64
@@ -233,10 +246,17 @@ func (l *live) ack(at int64, server history.Server) {
 	l.acked.Add(1)
 	l.server.Store(uint32(server))
 	last := l.lastAck.Swap(at)
-	if last < 0 {
-		return
+	if last >= 0 && !l.cluster {
+		l.longer(at - last)
 	}
-	for gap := at - last; ; {
+}
+
+// waited notes how long one writer had waited. In a cluster that is what can be
+// told at once: in which shards nobody could write, only the history tells.
+func (l *live) waited(gap int64) { l.longer(gap) }
+
+func (l *live) longer(gap int64) {
+	for {
 		longest := l.longest.Load()
 		if gap <= longest || l.longest.CompareAndSwap(longest, gap) {
 			return

@@ -16,18 +16,27 @@ import (
 	"github.com/valkeeper/valkeeper/test/ledger/client"
 )
 
-// rootEnv names a root file system with Valkey 9.1 in it, as the test bed builds
-// it. The tests with real servers are skipped without.
-const rootEnv = "VALKEY_ROOT_9_1"
+// These name root file systems with Valkey in them, as the test bed builds them.
+// The tests with real servers are skipped without.
+const (
+	root91 = "VALKEY_ROOT_9_1"
+	root81 = "VALKEY_ROOT_8_1"
+)
 
 // server is a real Valkey on a port of its own on loopback.
 type server struct {
 	t    *testing.T
 	addr string
+	bus  string // port of the cluster's bus
 	cmd  *exec.Cmd
 }
 
 func startServer(t *testing.T, args ...string) *server {
+	t.Helper()
+	return startServerOf(t, root91, args...)
+}
+
+func startServerOf(t *testing.T, rootEnv string, args ...string) *server {
 	t.Helper()
 	root := os.Getenv(rootEnv)
 	if root == "" {
@@ -87,6 +96,17 @@ func (s *server) do(commands ...[]string) {
 			s.t.Fatalf("%v: %v", c, err)
 		}
 	}
+}
+
+// ask sends one command and returns its answer, "" if there is none.
+func (s *server) ask(command ...string) string {
+	w, err := client.Connect(context.Background(), s.addr, client.Credentials{}, time.Second)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = w.Close() }()
+	text, _ := w.Do(command...)
+	return text
 }
 
 // info returns no fields if the server does not answer.

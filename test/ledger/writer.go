@@ -16,35 +16,97 @@ const (
 	retryMost  = 10 * time.Millisecond
 )
 
-// write writes one key after the other until ctx ends. A key is sent once,
+// write writes one key after the other until ctx ends. A key is written once,
 // whatever comes of it: so a key is either acknowledged or not in the books.
 func (r *Run) write(ctx context.Context, w *history.Writer, session client.Session) {
+	pace := newPacer(r.config.Rate, r.config.Writers, r.place(w.ID))
+	book := r.newBook(w)
 	defer func() {
 		w.Stopped = r.now()
+		book.close()
 		_ = session.Close()
 	}()
-	pace := newPacer(r.config.Rate, r.config.Writers, w.ID)
 	most := (r.config.MaxRecords + r.config.Writers - 1) / r.config.Writers
 	pause := retryFirst
 	for seq := uint32(0); w.Len() < most && pace.wait(ctx); seq++ {
-		key := r.keys.Key(w.ID, seq)
-		value := r.keys.Value(key)
-		send := r.now()
+		record := history.Record{Seq: seq, Slot: book.slot(), Send: r.now()}
+		key := r.keys.Of(w.ID, record)
 		// Not ctx: a write that is under way when the run ends is waited for.
-		server, err := session.Set(context.WithoutCancel(ctx), key, value)
-		ack := r.now()
+		server, err := session.Set(context.WithoutCancel(ctx), key, r.keys.Value(key))
+		record.Ack, record.Server = r.now(), server
 		if err != nil {
-			kind := client.Kind(err)
-			w.Fail(ack, kind)
-			r.live.fail(kind)
+			book.failed(record, client.Kind(err))
 			sleep(ctx, pause)
 			pause = min(2*pause, retryMost)
 			pace.retry()
 			continue
 		}
 		pause = retryFirst
-		w.Append(history.Record{Send: send, Ack: ack, Seq: seq, Server: server})
-		r.live.ack(ack, server)
+		book.acknowledged(record)
+	}
+}
+
+// place is which of the writers' moments a writer has. Neighbours write to
+// neighbouring slots of a cluster, so there their moments are far apart.
+func (r *Run) place(writer int) int {
+	if !r.config.Cluster {
+		return writer
+	}
+	return writer * golden(r.config.Writers) % r.config.Writers
+}
+
+// book is where one writer notes what came of its writes.
+type book struct {
+	*history.Writer
+	run    *Run
+	spread *spread // nil unless it writes to a cluster
+	since  int64   // since when it has tried in vain, -1 if it has not
+}
+
+func (r *Run) newBook(w *history.Writer) *book {
+	b := &book{Writer: w, run: r, since: -1}
+	if r.config.Cluster {
+		b.spread = newSpread(w.ID, r.config.Writers)
+	}
+	return b
+}
+
+// slot is that of the next key.
+func (b *book) slot() uint16 {
+	if b.spread == nil {
+		return 0
+	}
+	return b.spread.slot()
+}
+
+func (b *book) failed(r history.Record, kind string) {
+	if b.since < 0 {
+		b.since = r.Send
+	}
+	b.Fail(r.Ack, kind)
+	b.run.live.fail(kind)
+}
+
+func (b *book) acknowledged(r history.Record) {
+	since := r.Send
+	if b.spread != nil && b.since >= 0 {
+		since = b.since
+		b.AppendRetried(since, r)
+	} else {
+		b.Append(r)
+	}
+	b.since = -1
+	if b.spread != nil {
+		b.spread.advance()
+		b.run.live.waited(r.Ack - since)
+	}
+	b.run.live.ack(r.Ack, r.Server)
+}
+
+// close notes what the writer wanted to the last.
+func (b *book) close() {
+	if b.spread != nil && b.since >= 0 {
+		b.Vain = &history.Vain{Since: b.since, Slot: b.slot()}
 	}
 }
 
@@ -57,12 +119,13 @@ type pacer struct {
 	atOnce   bool
 }
 
-func newPacer(rate float64, writers, writer int) *pacer {
+// newPacer makes the pacer of the writer that has the place-th moment of all.
+func newPacer(rate float64, writers, place int) *pacer {
 	if rate <= 0 {
 		return &pacer{}
 	}
 	p := &pacer{interval: time.Duration(float64(writers) / rate * float64(time.Second))}
-	p.next = time.Now().Add(p.interval * time.Duration(writer) / time.Duration(writers))
+	p.next = time.Now().Add(p.interval * time.Duration(place) / time.Duration(writers))
 	return p
 }
 

@@ -16,6 +16,9 @@ import (
 	"github.com/valkeeper/valkeeper/test/ledger/report"
 )
 
+// topologyCluster is the topology that the writers have to know of.
+const topologyCluster = "Cluster"
+
 // options are the flags that are not the run's configuration.
 type options struct {
 	config       ledger.Config
@@ -106,6 +109,10 @@ func summary(r report.Report) {
 		fmt.Println(run.Sentence())
 		fmt.Printf("acknowledged %d, lost %d, stale %d, diverged %d, interleaved %d, errors %v, longest gap %.1f ms\n",
 			run.Acknowledged, run.Lost, run.Stale, run.Diverged, run.Interleaved, run.Errors, run.LongestGapMs)
+		for _, s := range run.Shards {
+			fmt.Printf("%s: %d slots, %d acknowledged, longest gap %.1f ms, worst writer %.1f ms, handovers %d\n",
+				s.Name, s.Slots, s.Acknowledged, s.LongestGapMs, s.WorstClientGapMs, s.Handovers)
+		}
 		for _, h := range run.Handovers {
 			fmt.Printf("handover %s -> %s at %.3f s: gap %.1f ms, worst writer %.1f ms\n",
 				h.From, h.To, h.EndMs/1000, h.GapMs, h.WorstClientGapMs)
@@ -136,15 +143,16 @@ func parse(args []string) (options, error) {
 	c := &o.config
 	var libraries []string
 	f := flag.NewFlagSet("ledger run", flag.ContinueOnError)
-	f.StringVar(&c.Addr, "addr", "", "host:port that all writers connect to: the primary's Service")
-	f.StringVar(&c.Credentials.Username, "username", "", "user; empty is the default user (it needs SET, MGET and INFO)")
+	f.StringVar(&c.Addr, "addr", "", "host:port that all writers connect to: the primary's Service, in a cluster that of any node")
+	f.BoolVar(&c.Cluster, "cluster", false, "the address is that of a Cluster: write to all its shards, with the libraries' clients for that")
+	f.StringVar(&c.Credentials.Username, "username", "", "user; empty is the default user (it needs SET, MGET and INFO; in a Cluster SET, GET, READONLY, INFO and CLUSTER with MYSHARDID, NODES, SHARDS and SLOTS)")
 	f.StringVar(&o.passwordFile, "password-file", "", "file with the password; or set LEDGER_PASSWORD")
 	f.DurationVar(&o.duration, "duration", 0, "how long to write; 0 is until /stop or a signal")
 	f.StringVar(&o.out, "out", "", "folder for report.json and report.html")
 	f.BoolVar(&o.history, "history", false, "also write every acknowledged write to history.csv")
 	f.StringVar(&o.listen, "listen", "", "address of the control server, such as :8080; the command then stays until a signal")
 	f.Var(list{&c.Replicas}, "replica", "host:port of a replica to read back; may be given again (default: the pods, else those the primary lists)")
-	f.IntVar(&c.ExpectReplicas, "expect-replicas", 0, "not proven if fewer replicas were read back")
+	f.IntVar(&c.ExpectReplicas, "expect-replicas", 0, "not proven if fewer replicas were read back, in a Cluster of any shard")
 	f.IntVar(&c.Writers, "writers", c.Writers, "number of writers, with one client each")
 	f.Var(list{&libraries}, "library", "client library, valkey-go or go-redis; may be given again (default: both in turn)")
 	f.Float64Var(&c.Rate, "rate", c.Rate, "writes a second of all writers together; 0 is no limit")
@@ -155,7 +163,7 @@ func parse(args []string) (options, error) {
 	f.DurationVar(&c.DialTimeout, "dial-timeout", c.DialTimeout, "the clients' dial timeout")
 	f.DurationVar(&c.Timeout, "timeout", c.Timeout, "the clients' read and write timeout")
 	f.DurationVar(&c.SyncTimeout, "sync-timeout", c.SyncTimeout, "how long to wait for the primary, and for each replica to catch up, before reading back")
-	f.StringVar(&c.Topology, "topology", "", "reported only")
+	f.StringVar(&c.Topology, "topology", "", "reported; Cluster is the same as --cluster")
 	f.StringVar(&c.Strategy, "strategy", "", "reported only")
 	f.StringVar(&c.FromImage, "from-image", "", "reported (default: seen on the pods)")
 	f.StringVar(&c.ToImage, "to-image", "", "reported (default: seen on the pods)")
@@ -166,6 +174,10 @@ func parse(args []string) (options, error) {
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q: run takes flags only", f.Arg(0))
 	}
+	if c.Cluster && c.Topology == "" {
+		c.Topology = topologyCluster
+	}
+	c.Cluster = c.Cluster || c.Topology == topologyCluster
 	if len(libraries) > 0 {
 		c.Libraries = libraries
 	}

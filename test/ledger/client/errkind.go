@@ -50,6 +50,8 @@ func Kind(err error) string {
 		return "timeout"
 	case closed(err):
 		return "connection-closed"
+	case errors.Is(err, errNoCluster), strings.Contains(err.Error(), "slot has no valkey node"), strings.Contains(err.Error(), "cluster has no nodes"):
+		return "no-node"
 	default:
 		return "other:" + firstWords(err.Error())
 	}

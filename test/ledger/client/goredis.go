@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"fmt"
 	"net"
 
 	"github.com/redis/go-redis/v9"
@@ -38,9 +37,8 @@ func (s *Settings) options() *redis.Options {
 
 func newGoRedis(s *Settings) *goRedis {
 	g := &goRedis{}
-	dial := s.dialer(&g.carried)
 	options := s.options()
-	options.Dialer = func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }
+	options.Dialer = func(ctx context.Context, _, _ string) (net.Conn, error) { return s.dial(ctx, s.Addr, &g.carried) }
 	g.client = redis.NewClient(options)
 	return g
 }
@@ -55,43 +53,3 @@ func (g *goRedis) Set(ctx context.Context, key, value string) (history.Server, e
 
 func (g *goRedis) Library() string { return "go-redis" }
 func (g *goRedis) Close() error    { return g.client.Close() }
-
-// Reader reads values back from one server, and can remove keys.
-type Reader struct{ client *redis.Client }
-
-// NewReader returns a Reader of the server at an address, with the settings of
-// the writers otherwise.
-func (s *Settings) NewReader(addr string) *Reader {
-	options := s.options()
-	options.Addr = addr
-	options.ReadTimeout, options.WriteTimeout = readBackTimeout, readBackTimeout
-	options.MaxRetries = 3
-	return &Reader{client: redis.NewClient(options)}
-}
-
-// Read implements history.Reader.
-func (r *Reader) Read(ctx context.Context, keys []string) ([]*string, error) {
-	answers, err := r.client.MGet(ctx, keys...).Result()
-	if err != nil {
-		return nil, err
-	}
-	values := make([]*string, len(answers))
-	for i, a := range answers {
-		switch v := a.(type) {
-		case nil:
-		case string:
-			values[i] = &v
-		default:
-			return nil, fmt.Errorf("value of %s is a %T, not a string", keys[i], a)
-		}
-	}
-	return values, nil
-}
-
-// Remove deletes keys.
-func (r *Reader) Remove(ctx context.Context, keys []string) error {
-	return r.client.Unlink(ctx, keys...).Err()
-}
-
-// Close closes the reader's connections.
-func (r *Reader) Close() error { return r.client.Close() }

@@ -22,49 +22,19 @@ import (
 //     retries are off. So the connection that carried the key's bytes is the
 //     only one that can have acknowledged it. Connections note which of them
 //     carried the key that its writer is waiting for.
+//   - In a cluster a library may send a key more than once: to another server
+//     after a redirect, and go-redis also to the same or another one after a
+//     connection broke or a server did not answer. It does so one after the other:
+//     the next attempt begins when the one before has been answered or given up,
+//     its connection with it. What it returns is what the last attempt brought. So
+//     the last connection that carried the key is the only one that can have
+//     acknowledged it. cluster_test.go holds both libraries to that.
 //
-// Should no connection, or more than one, have carried a key, its
-// acknowledgement is recorded as unattributed and the run says so.
+// Should no connection have carried a key, or, outside of a cluster, more than
+// one, its acknowledgement is recorded as unattributed and the run says so.
 
-// ServerInfo is what is known about one server process.
-type ServerInfo struct {
-	RunID string
-	// Version is valkey_version, or redis_version of servers that have none.
-	Version string
-}
-
-// Registry numbers the servers in the order in which they were met.
-type Registry struct {
-	mu      sync.Mutex
-	byRunID map[string]history.Server
-	infos   []ServerInfo
-}
-
-// NewRegistry returns an empty registry.
-func NewRegistry() *Registry { return &Registry{byRunID: map[string]history.Server{}} }
-
-// Number returns the server's number, a new one if it is not known.
-func (r *Registry) Number(info ServerInfo) history.Server {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	n, ok := r.byRunID[info.RunID]
-	if !ok {
-		n = history.Server(len(r.infos))
-		r.byRunID[info.RunID] = n
-		r.infos = append(r.infos, info)
-	}
-	return n
-}
-
-// Servers lists the servers by number.
-func (r *Registry) Servers() []ServerInfo {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return append([]ServerInfo(nil), r.infos...)
-}
-
-// Identify asks a server who it is.
-func (w *Wire) Identify() (ServerInfo, error) {
+// Identify asks a server who it is, and in a cluster which shard it belongs to.
+func (w *Wire) Identify(cluster bool) (ServerInfo, error) {
 	fields, err := w.Info("server")
 	if err != nil {
 		return ServerInfo{}, err
@@ -76,16 +46,23 @@ func (w *Wire) Identify() (ServerInfo, error) {
 	if info.RunID == "" {
 		return info, errors.New("INFO server names no run_id: writes cannot be attributed to a server")
 	}
+	if !cluster {
+		return info, nil
+	}
+	if info.Shard, err = w.Do("CLUSTER", "MYSHARDID"); err != nil {
+		return info, fmt.Errorf("CLUSTER MYSHARDID (the user needs +cluster|myshardid): %w", err)
+	}
 	return info, nil
 }
 
 // carried is the key that one writer waits for, and the connections that have
 // carried it.
 type carried struct {
-	mu   sync.Mutex
-	key  []byte
-	by   *identified
-	more bool // more than one connection carried the key
+	cluster bool // keys may be sent again, one after the other
+	mu      sync.Mutex
+	key     []byte
+	by      *identified // the last one
+	more    bool        // more than one connection carried the key
 }
 
 func (c *carried) expect(key string) {
@@ -104,14 +81,23 @@ func (c *carried) wrote(b []byte, conn *identified) {
 	c.by = conn
 }
 
-// server is the one server that can have answered.
-func (c *carried) server() history.Server {
+// conn is the one connection that can have brought the answer, nil if that is
+// not known.
+func (c *carried) conn() *identified {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.by == nil || c.more {
-		return history.Unattributed
+	if c.more && !c.cluster {
+		return nil
 	}
-	return c.by.server
+	return c.by
+}
+
+// server is the one server that can have answered.
+func (c *carried) server() history.Server {
+	if conn := c.conn(); conn != nil {
+		return conn.server
+	}
+	return history.Unattributed
 }
 
 // identified is a connection whose server is known. It is a TCP connection in
@@ -128,9 +114,9 @@ func (c *identified) Write(b []byte) (int, error) {
 }
 
 // dial opens a connection for one writer and identifies its server.
-func (s *Settings) dial(ctx context.Context, c *carried) (net.Conn, error) {
+func (s *Settings) dial(ctx context.Context, addr string, c *carried) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: s.DialTimeout}
-	conn, err := dialer.DialContext(ctx, "tcp", s.Addr)
+	conn, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, &dialError{err}
 	}
@@ -138,13 +124,13 @@ func (s *Settings) dial(ctx context.Context, c *carried) (net.Conn, error) {
 	if err := w.Auth(s.Credentials); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	info, err := w.Identify()
+	info, err := w.Identify(s.Cluster)
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
-		return nil, errors.Join(fmt.Errorf("dial %s: %T is no TCP connection", s.Addr, conn), conn.Close())
+		return nil, errors.Join(fmt.Errorf("dial %s: %T is no TCP connection", addr, conn), conn.Close())
 	}
 	if err := tcp.SetDeadline(time.Time{}); err != nil {
 		return nil, errors.Join(err, conn.Close())

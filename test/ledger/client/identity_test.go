@@ -21,13 +21,36 @@ func TestAnAcknowledgementBelongsToTheOneConnectionThatCarriedTheKey(t *testing.
 		{"nobody", func(c *carried) { c.wrote(set("k:6"), one) }, history.Unattributed},
 		{"two connections", func(c *carried) { c.wrote(set("k:7"), one); c.wrote(set("k:7"), two) }, history.Unattributed},
 	} {
-		var k carried
+		k := carried{}
 		k.expect("k:6")
 		k.wrote(set("k:6"), two)
 		k.expect("k:7")
 		c.write(&k)
 		if got := k.server(); got != c.want {
 			t.Errorf("%s: server %d, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+func TestInAClusterItBelongsToTheLastConnectionThatCarriedTheKey(t *testing.T) {
+	one, two := &identified{server: 1}, &identified{server: 2}
+	k := carried{cluster: true}
+	for _, c := range []struct {
+		by   []*identified
+		want history.Server
+	}{
+		{nil, history.Unattributed},
+		{[]*identified{one}, 1},
+		{[]*identified{one, two}, 2},
+		{[]*identified{one, two, one}, 1},
+	} {
+		k.expect("k:7")
+		for _, conn := range c.by {
+			k.wrote([]byte("SET k:7 x"), conn)
+		}
+		k.wrote([]byte("SET k:6 x"), two)
+		if got := k.server(); got != c.want {
+			t.Errorf("carried by %d connections: server %d, want %d", len(c.by), got, c.want)
 		}
 	}
 }

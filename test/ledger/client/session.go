@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/valkeeper/valkeeper/test/ledger/history"
@@ -12,7 +11,9 @@ import (
 // Settings are what all writers of a run share.
 type Settings struct {
 	// Addr is the one address, host:port, that every writer connects to.
-	Addr        string
+	Addr string
+	// Cluster makes it a cluster's: the libraries ask there for the nodes.
+	Cluster     bool
 	Credentials Credentials
 	// DialTimeout bounds dialling, Timeout one write or read.
 	DialTimeout, Timeout time.Duration
@@ -36,17 +37,14 @@ var Libraries = []string{"valkey-go", "go-redis"}
 // Open returns a session that uses the named library. It does not connect:
 // that happens at the first write, and again whenever it has to.
 func (s *Settings) Open(library string) (Session, error) {
-	switch library {
-	case "valkey-go":
+	switch {
+	case library == "valkey-go":
 		return newValkeyGo(s), nil
-	case "go-redis":
+	case library == "go-redis" && s.Cluster:
+		return newGoRedisCluster(s), nil
+	case library == "go-redis":
 		return newGoRedis(s), nil
 	default:
 		return nil, fmt.Errorf("client library %q is not known: use one of %q", library, Libraries)
 	}
-}
-
-// dialer gives a library its connections.
-func (s *Settings) dialer(c *carried) func(context.Context) (net.Conn, error) {
-	return func(ctx context.Context) (net.Conn, error) { return s.dial(ctx, c) }
 }

@@ -12,6 +12,20 @@ type Reader interface {
 	Read(ctx context.Context, keys []string) ([]*string, error)
 }
 
+// SlotSet is some of a cluster's slots.
+type SlotSet [Slots]bool
+
+// Len is how many slots are in the set.
+func (s *SlotSet) Len() int {
+	n := 0
+	for _, in := range s {
+		if in {
+			n++
+		}
+	}
+	return n
+}
+
 // Tally is what reading back all acknowledged keys from one server showed.
 type Tally struct {
 	// Checked is how many acknowledged keys were asked for and answered.
@@ -38,10 +52,11 @@ const (
 // Compare reads every acknowledged key back and compares it with what was
 // written. If the server stops answering, all keys that are left count as
 // missing, and the error says why: what cannot be read is never taken for good.
-func (h *History) Compare(ctx context.Context, keys Keys, from Reader) (Tally, error) {
+// With slots, only the keys of those slots are meant.
+func (h *History) Compare(ctx context.Context, keys Keys, slots *SlotSet, from Reader) (Tally, error) {
 	var t Tally
 	var failed error
-	err := h.Batches(keys, func(batch []string) error {
+	err := h.Batches(keys, slots, func(batch []string) error {
 		if failed == nil {
 			failed = t.batch(ctx, keys, batch, from)
 		} else {
@@ -52,14 +67,18 @@ func (h *History) Compare(ctx context.Context, keys Keys, from Reader) (Tally, e
 	return t, errors.Join(failed, err)
 }
 
-// Batches goes through all acknowledged keys, some at a time, until do fails.
-// The slice is used again for the next batch.
-func (h *History) Batches(keys Keys, do func([]string) error) error {
+// Batches goes through all acknowledged keys, or those of some slots, some at a
+// time, until do fails. The slice is used again for the next batch.
+func (h *History) Batches(keys Keys, slots *SlotSet, do func([]string) error) error {
 	size := min(batchKeys, max(1, batchBytes/max(keys.ValueSize, 1)))
 	batch := make([]string, 0, size)
 	for _, w := range h.Writers {
 		for i := range w.Len() {
-			batch = append(batch, keys.Key(w.ID, w.At(i).Seq))
+			r := w.At(i)
+			if slots != nil && !slots[r.Slot] {
+				continue
+			}
+			batch = append(batch, keys.Of(w.ID, r))
 			if len(batch) < size {
 				continue
 			}

@@ -34,7 +34,7 @@ func full(n int) (*History, *store) {
 	var writes []write
 	s := &store{values: map[string]string{}}
 	for i := range n {
-		writes = append(writes, write{i % 2, int64(i), int64(i + 1), A})
+		writes = append(writes, write{i % 2, int64(i), int64(i + 1), A, 0})
 		k := testKeys.Key(i%2, uint32(i/2))
 		s.values[k] = testKeys.Value(k)
 	}
@@ -43,7 +43,7 @@ func full(n int) (*History, *store) {
 
 func TestAServerThatHoldsEverythingPasses(t *testing.T) {
 	h, s := full(2345)
-	got, err := h.Compare(context.Background(), testKeys, s)
+	got, err := h.Compare(context.Background(), testKeys, nil, s)
 	if err != nil || got.Checked != 2345 || got.Missing != 0 || got.Diverged != 0 {
 		t.Errorf("tally %+v, error %v", got, err)
 	}
@@ -53,7 +53,7 @@ func TestOneMissingKeyIsFoundWhereverItIs(t *testing.T) {
 	for _, at := range []int{0, 1, 499, 500, 1171, 1172, 2344} {
 		h, s := full(2345)
 		delete(s.values, testKeys.Key(at%2, uint32(at/2)))
-		got, _ := h.Compare(context.Background(), testKeys, s)
+		got, _ := h.Compare(context.Background(), testKeys, nil, s)
 		if got.Missing != 1 || got.Diverged != 0 {
 			t.Errorf("write %d removed: tally %+v", at, got)
 		}
@@ -72,7 +72,7 @@ func TestAnotherValueIsFound(t *testing.T) {
 	} {
 		h, s := full(100)
 		s.values[key] = value
-		got, _ := h.Compare(context.Background(), testKeys, s)
+		got, _ := h.Compare(context.Background(), testKeys, nil, s)
 		if got.Missing != 0 || got.Diverged != 1 || len(got.Examples) != 1 {
 			t.Errorf("%s: tally %+v", name, got)
 		}
@@ -82,7 +82,7 @@ func TestAnotherValueIsFound(t *testing.T) {
 func TestWhatCannotBeReadCountsAsMissing(t *testing.T) {
 	h, s := full(2000)
 	s.n = 3 // two batches of 500 are answered
-	got, err := h.Compare(context.Background(), testKeys, s)
+	got, err := h.Compare(context.Background(), testKeys, nil, s)
 	if err == nil || got.Checked != 1000 || got.Missing != 1000 {
 		t.Errorf("tally %+v, error %v", got, err)
 	}
@@ -94,7 +94,7 @@ func (short) Read(context.Context, []string) ([]*string, error) { return nil, ni
 
 func TestAnAnswerOfTheWrongLengthIsAnError(t *testing.T) {
 	h, _ := full(10)
-	got, err := h.Compare(context.Background(), testKeys, short{})
+	got, err := h.Compare(context.Background(), testKeys, nil, short{})
 	if err == nil || got.Missing != 10 {
 		t.Errorf("tally %+v, error %v", got, err)
 	}

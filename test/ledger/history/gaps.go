@@ -6,7 +6,8 @@ import (
 )
 
 // Gap is a time in which no write at all was acknowledged, in nanoseconds from
-// the last acknowledgement before it to the first one after it.
+// the last acknowledgement before it to the first one after it. In one shard's
+// part of a history it begins only when somebody wants to write there.
 type Gap struct{ Start, End int64 }
 
 // Length is the gap's length in nanoseconds.
@@ -14,8 +15,9 @@ func (g Gap) Length() int64 { return g.End - g.Start }
 
 // Gaps returns the n longest gaps over all writers, longest first. The time
 // before the first acknowledgement is not a gap (the run had not begun); the
-// time from the last one to the end of the run is. A run without any
-// acknowledged write is one gap.
+// time from the last one to the end of the run is, in a part only if somebody
+// wanted to write there and could not. A run without any acknowledged write is
+// one gap.
 func (h *History) Gaps(n int) []Gap {
 	var longest []Gap
 	keep := func(g Gap) {
@@ -30,18 +32,15 @@ func (h *History) Gaps(n int) []Gap {
 			longest = longest[:n]
 		}
 	}
-	last := int64(-1)
-	for a := range h.Acks() {
-		if last >= 0 {
-			keep(Gap{last, a.Ack})
+	last := int64(0)
+	for silence, a := range h.silences() {
+		if silence.Length() > 0 {
+			keep(silence)
 		}
 		last = a.Ack
 	}
-	if last < 0 {
-		last = 0
-	}
-	if h.End > last {
-		keep(Gap{last, h.End})
+	if end := h.untilEnd(last); end.Length() > 0 {
+		keep(end)
 	}
 	return longest
 }
@@ -49,8 +48,12 @@ func (h *History) Gaps(n int) []Gap {
 // WorstClient returns the longest time that any single writer went without an
 // acknowledged write, and which writer that was (-1 if there are none). The
 // time from a writer's last acknowledgement until it stopped counts; so does
-// the whole run of a writer that never got one.
+// the whole run of a writer that never got one. In a part it is the longest time
+// that any single writer wanted to write there and could not.
 func (h *History) WorstClient() (Gap, int) {
+	if h.Part {
+		return h.worstWait()
+	}
 	var worst Gap
 	writer := -1
 	see := func(g Gap, w int) {

@@ -8,7 +8,7 @@ import (
 
 func TestTheLongestGapIsTheOneWithoutAnyWriter(t *testing.T) {
 	// Writer 0 is silent from 20 to 80, but writer 1 has a write at 50.
-	h := made(100, write{0, 9, 10, A}, write{0, 19, 20, A}, write{1, 49, 50, A}, write{0, 79, 80, A}, write{0, 99, 100, A})
+	h := made(100, write{0, 9, 10, A, 0}, write{0, 19, 20, A, 0}, write{1, 49, 50, A, 0}, write{0, 79, 80, A, 0}, write{0, 99, 100, A, 0})
 	gaps := h.Gaps(2)
 	want := []Gap{{20 * ms, 50 * ms}, {50 * ms, 80 * ms}}
 	if !slices.Equal(gaps, want) {
@@ -22,7 +22,7 @@ func TestTheLongestGapIsTheOneWithoutAnyWriter(t *testing.T) {
 }
 
 func TestSilenceUntilTheEndIsAGap(t *testing.T) {
-	h := made(500, write{0, 9, 10, A}, write{0, 19, 20, A})
+	h := made(500, write{0, 9, 10, A, 0}, write{0, 19, 20, A, 0})
 	if g := h.Gaps(1)[0]; g != (Gap{20 * ms, 500 * ms}) {
 		t.Errorf("longest gap %v, want 20..500 ms", g)
 	}
@@ -90,7 +90,7 @@ func TestAWriterThatNeverComesOverWaitsUntilTheEnd(t *testing.T) {
 func TestALateAcknowledgementIsNoHandoverBack(t *testing.T) {
 	// Writer 1's last write to A was sent at 95 and its answer was read at 130.
 	h := made(200, join(
-		steady(0, 10, 100, 10, A), []write{{1, 5, 6, A}, {1, 95, 130, A}},
+		steady(0, 10, 100, 10, A), []write{{1, 5, 6, A, 0}, {1, 95, 130, A, 0}},
 		steady(0, 110, 200, 10, B), steady(1, 140, 200, 10, B))...)
 	if got := h.Handovers(); len(got) != 1 {
 		t.Errorf("handovers %+v, want one", got)
@@ -116,14 +116,14 @@ func TestTwoPrimariesInterleave(t *testing.T) {
 func TestAnAcknowledgementByAnEarlierServerMuchLaterInterleaves(t *testing.T) {
 	h := made(500, join(
 		steady(0, 10, 100, 10, A), steady(0, 110, 200, 10, B), steady(0, 210, 300, 10, C),
-		[]write{{1, 399, 400, A}, {2, 399, 400, B}})...)
+		[]write{{1, 399, 400, A, 0}, {2, 399, 400, B, 0}})...)
 	if n := h.Interleaved(); n != 2 {
 		t.Errorf("interleaved %d, want 2: A's after B began, B's after C began", n)
 	}
 }
 
 func TestUnattributedAcknowledgementsAreCounted(t *testing.T) {
-	h := made(40, write{0, 9, 10, A}, write{0, 19, 20, Unattributed}, write{0, 29, 30, A})
+	h := made(40, write{0, 9, 10, A, 0}, write{0, 19, 20, Unattributed, 0}, write{0, 29, 30, A, 0})
 	if n := h.Unattributed(); n != 1 {
 		t.Errorf("unattributed %d, want 1", n)
 	}
@@ -160,7 +160,7 @@ func TestMergeAgreesWithSorting(t *testing.T) {
 }
 
 func TestSeriesSumsUpWhatArrivedInEachBucket(t *testing.T) {
-	h := made(300, write{0, 9, 10, A}, write{0, 18, 20, A}, write{0, 200, 250, A})
+	h := made(300, write{0, 9, 10, A, 0}, write{0, 18, 20, A, 0}, write{0, 200, 250, A, 0})
 	h.Writers[0].Fail(120*ms, "readonly")
 	h.Writers[0].Fail(130*ms, "timeout")
 	got := h.Series()

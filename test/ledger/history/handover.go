@@ -13,7 +13,8 @@ type Handover struct {
 	// followed by a longer silence.
 	Gap Gap
 	// WorstClient is the longest time that one writer went without an
-	// acknowledged write on its way over, and Writer says which.
+	// acknowledged write on its way over (in a part: that it wanted to write and
+	// could not), and Writer says which.
 	WorstClient Gap
 	Writer      int
 	// Returned is set if To had acknowledged earlier in the run already.
@@ -30,8 +31,8 @@ func (h *History) Handovers() []Handover {
 	for i := range f.lastAck {
 		f.lastAck[i] = -1
 	}
-	for a := range h.Acks() {
-		f.see(a)
+	for silence, a := range h.silences() {
+		f.see(silence, a)
 	}
 	f.close(h.End)
 	return f.found
@@ -54,18 +55,18 @@ type finder struct {
 	left    int
 }
 
-func (f *finder) see(a Ack) {
+func (f *finder) see(silence Gap, a Ack) {
 	if a.Server != Unattributed {
-		f.turn(a)
+		f.turn(silence, a)
 	}
 	if f.open != nil {
-		f.arrive(a)
+		f.arrive(silence, a)
 	}
 	f.last, f.lastAck[a.Writer] = a.Ack, a.Ack
 }
 
 // turn decides whether a begins another server's turn.
-func (f *finder) turn(a Ack) {
+func (f *finder) turn(silence Gap, a Ack) {
 	switch {
 	case !f.any:
 		f.any = true
@@ -75,16 +76,16 @@ func (f *finder) turn(a Ack) {
 		return // it was under way when the role moved
 	default:
 		f.close(a.Ack)
-		f.begin(a)
+		f.begin(silence, a)
 	}
 	f.seen[a.Server] = true
 	f.current, f.since = a.Server, a.Ack
 }
 
-func (f *finder) begin(a Ack) {
+func (f *finder) begin(silence Gap, a Ack) {
 	f.open = &Handover{
 		From: f.current, To: a.Server, Start: f.last, End: a.Ack,
-		Gap: Gap{f.last, a.Ack}, Writer: -1, Returned: f.seen[a.Server],
+		Gap: silence, Writer: -1, Returned: f.seen[a.Server],
 	}
 	f.waiting = make([]bool, len(f.h.Writers))
 	f.left = 0
@@ -98,16 +99,20 @@ func (f *finder) begin(a Ack) {
 }
 
 // arrive notes an acknowledgement while a handover is open.
-func (f *finder) arrive(a Ack) {
-	if g := (Gap{f.last, a.Ack}); g.Length() > f.open.Gap.Length() {
-		f.open.Gap = g
+func (f *finder) arrive(silence Gap, a Ack) {
+	if silence.Length() > f.open.Gap.Length() {
+		f.open.Gap = silence
 	}
 	if !f.waiting[a.Writer] || a.Server != f.open.To {
 		return
 	}
 	f.waiting[a.Writer] = false
 	f.left--
-	f.client(a.Writer, a.Ack)
+	if f.h.Part {
+		f.client(a.Writer, Gap{a.Since, a.Ack})
+	} else {
+		f.client(a.Writer, Gap{f.lastAck[a.Writer], a.Ack})
+	}
 	if f.left == 0 {
 		f.found = append(f.found, *f.open)
 		f.open = nil
@@ -115,8 +120,7 @@ func (f *finder) arrive(a Ack) {
 }
 
 // client notes how long one writer took to come over.
-func (f *finder) client(writer int, until int64) {
-	g := Gap{f.lastAck[writer], until}
+func (f *finder) client(writer int, g Gap) {
 	if g.Length() > f.open.WorstClient.Length() || f.open.Writer < 0 {
 		f.open.WorstClient, f.open.Writer = g, writer
 	}
@@ -129,8 +133,12 @@ func (f *finder) close(at int64) {
 		return
 	}
 	for w, waits := range f.waiting {
-		if waits {
-			f.client(w, min(at, f.stopped(w, at)))
+		switch vain := f.h.Writers[w].Vain; {
+		case !waits:
+		case !f.h.Part:
+			f.client(w, Gap{f.lastAck[w], min(at, f.stopped(w, at))})
+		case vain != nil && vain.Since < at:
+			f.client(w, Gap{vain.Since, f.stopped(w, at)})
 		}
 	}
 	f.found = append(f.found, *f.open)

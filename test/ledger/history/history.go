@@ -9,7 +9,10 @@
 // acted somewhere within it.
 package history
 
-import "sync/atomic"
+import (
+	"math"
+	"sync/atomic"
+)
 
 // Server is the number of a server process in the history's table of run ids.
 // A run id names one life of one process: a server that restarts gets another.
@@ -20,12 +23,14 @@ type Server uint16
 const Unattributed Server = 0xffff
 
 // Record is one acknowledged write. Its key and value are not stored: both
-// follow from the writer's number and Seq. 24 bytes, so that ten minutes at
-// 5,000 writes a second take 72 MB.
+// follow from the writer's number, Seq and Slot. 24 bytes, so that ten minutes
+// at 5,000 writes a second take 72 MB.
 type Record struct {
 	Send, Ack int64
 	Seq       uint32
 	Server    Server
+	// Slot is the key's slot in a cluster, 0 elsewhere.
+	Slot uint16
 }
 
 // chunk is how many records are allocated at a time: growing one slice would
@@ -46,10 +51,19 @@ type Writer struct {
 	Stopped int64
 	// Errors counts the failed writes by kind.
 	Errors map[string]int
+	// Vain is what the writer wanted and had not got when it stopped, if so.
+	Vain *Vain
 
 	chunks   [][]Record
+	retried  map[int]int64 // by record: since when the writer had tried in vain
 	errTimes []uint32
 	acked    atomic.Int64
+}
+
+// Vain is a slot that a writer could not write to since a time.
+type Vain struct {
+	Since int64
+	Slot  uint16
 }
 
 // Append adds an acknowledged write. Records of one writer come in the order of
@@ -62,6 +76,37 @@ func (w *Writer) Append(r Record) {
 	}
 	w.chunks[last] = append(w.chunks[last], r)
 	w.acked.Add(1)
+}
+
+// AppendRetried adds an acknowledged write before which its writer had tried
+// others, in the same slot, in vain since a time.
+func (w *Writer) AppendRetried(since int64, r Record) {
+	if w.retried == nil {
+		w.retried = map[int]int64{}
+	}
+	w.retried[w.Len()] = since
+	w.Append(r)
+}
+
+// since is from when on the writer wanted what its i-th acknowledgement gave it.
+func (w *Writer) since(i int) int64 {
+	if since, ok := w.retried[i]; ok {
+		return since
+	}
+	return w.At(i).Send
+}
+
+// wants is from when on the writer wanted what it got after i acknowledgements,
+// or never got: far in the future if it wanted nothing.
+func (w *Writer) wants(i int) int64 {
+	switch {
+	case i < w.Len():
+		return w.since(i)
+	case w.Vain != nil:
+		return w.Vain.Since
+	default:
+		return math.MaxInt64
+	}
 }
 
 // Fail adds a failed write: it was not acknowledged, and may or may not have
@@ -84,13 +129,18 @@ func (w *Writer) Len() int { return int(w.acked.Load()) }
 // At returns the i-th acknowledged write of the writer.
 func (w *Writer) At(i int) Record { return w.chunks[i/chunk][i%chunk] }
 
-// History is everything that all writers of one run did to one shard.
+// History is everything that all writers of one run did to one shard, or to all
+// shards of a cluster: then Cut divides it.
 type History struct {
 	Writers []*Writer
 	// RunIDs names the servers: RunIDs[s] is the run id of Server s.
 	RunIDs []string
 	// End is when the last writer stopped, in nanoseconds.
 	End int64
+	// Part is set if this is one shard's part of a history: its writers wrote to
+	// other shards meanwhile. So that they were silent here says nothing; what
+	// counts as silence is that one of them wanted to write here and could not.
+	Part bool
 }
 
 // Acknowledged is the number of acknowledged writes of all writers.

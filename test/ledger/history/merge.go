@@ -6,6 +6,9 @@ import "iter"
 type Ack struct {
 	Record
 	Writer int
+	// Since is when the writer began to want it: its Send, or earlier if it had
+	// tried in vain before.
+	Since int64
 }
 
 // Acks goes through the acknowledged writes of all writers in the order in
@@ -20,10 +23,10 @@ func (h *History) Acks() iter.Seq[Ack] {
 			if w < 0 {
 				return
 			}
-			r := h.Writers[w].At(next[w])
+			a := Ack{Record: h.Writers[w].At(next[w]), Writer: w, Since: h.Writers[w].since(next[w])}
 			next[w]++
 			heap.advance(next[w])
-			if !yield(Ack{Record: r, Writer: w}) {
+			if !yield(a) {
 				return
 			}
 		}

@@ -11,12 +11,15 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Life is what was seen of one pod, from its creation to its end. A time is
 // zero if that has not been seen.
 type Life struct {
 	Name, UID, Host, IP, Image string
+	// Set is the StatefulSet that it belongs to, "" if it belongs to none.
+	Set string
 	// Created is the pod's own creationTimestamp, or, for a pod that appeared
 	// while we were watching, the moment it was seen.
 	Created time.Time
@@ -154,6 +157,18 @@ func (t *Tracker) Lives() []Life {
 	return out
 }
 
+// SetOf returns the StatefulSet of a pod, "" if that is not known.
+func (t *Tracker) SetOf(pod string) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, life := range t.lives {
+		if life.Name == pod && life.Set != "" {
+			return life.Set
+		}
+	}
+	return ""
+}
+
 // Events returns everything that happened, in order.
 func (t *Tracker) Events() []Event {
 	t.mu.Lock()
@@ -172,6 +187,9 @@ func (t *Tracker) life(pod *corev1.Pod, at time.Time) *Life {
 	life = &Life{Name: pod.Name, UID: uid, Created: pod.CreationTimestamp.Time, Appeared: t.listed}
 	if len(pod.Spec.Containers) > 0 {
 		life.Image = pod.Spec.Containers[0].Image
+	}
+	if owner := metav1.GetControllerOf(pod); owner != nil && owner.Kind == "StatefulSet" {
+		life.Set = owner.Name
 	}
 	t.lives[uid] = life
 	if life.Appeared {

@@ -136,7 +136,7 @@ func TestAPodWhoseServerDoesNotAnswerStaysUnsynced(t *testing.T) {
 	tr.SeeList(nil, at(0))
 	mute := pod("p-0", "1", func(p *corev1.Pod) { p.Status.PodIP = "127.0.0.1" })
 	tr.See(&mute, at(1))
-	p := &Prober{Tracker: tr, Port: 1, Acknowledging: func() string { return "" }, seats: map[string]*seat{}}
+	p := &Prober{Tracker: tr, Port: 1, Acknowledging: func(string) bool { return false }, seats: map[string]*seat{}}
 	if !p.round(context.Background()) || !tr.Lives()[0].Synced.IsZero() {
 		t.Error("a server that does not answer counted as synced")
 	}

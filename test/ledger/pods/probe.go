@@ -17,8 +17,8 @@ type Prober struct {
 	Credentials client.Credentials
 	// Port is the servers' port, 6379 if 0.
 	Port int
-	// Acknowledging is the run id of the server that acknowledges writes now.
-	Acknowledging func() string
+	// Acknowledging reports whether the server with a run id acknowledges writes.
+	Acknowledging func(runID string) bool
 
 	mu    sync.Mutex
 	names map[string]string // run id -> pod
@@ -92,7 +92,7 @@ func (p *Prober) round(ctx context.Context) bool {
 	primaries := p.ask(true)
 	replicas := p.ask(false)
 	for _, s := range primaries {
-		if s.runID == p.Acknowledging() {
+		if p.Acknowledging(s.runID) {
 			p.caughtUp(s)
 		}
 	}
@@ -141,7 +141,7 @@ func (p *Prober) identify(ctx context.Context, s *seat) {
 	if err != nil {
 		return
 	}
-	info, err := wire.Identify()
+	info, err := wire.Identify(false)
 	if err != nil {
 		_ = wire.Close()
 		return

@@ -66,11 +66,16 @@ type Run struct {
 	LongestStallMs float64 `json:"longestStallMs"`
 	Events         []Event `json:"events"`
 	Series         Series  `json:"series"`
+
+	// Cluster and Shards are there only if it was one.
+	Cluster *Cluster `json:"cluster,omitempty"`
+	Shards  []Shard  `json:"shards,omitempty"`
 }
 
 // Handover is a change of the server that acknowledges. From and To are pod
 // names where they are known, else run ids.
 type Handover struct {
+	Shard            string  `json:"shard,omitempty"`
 	From             string  `json:"from"`
 	To               string  `json:"to"`
 	GapMs            float64 `json:"gapMs"`
@@ -102,12 +107,14 @@ type Server struct {
 	Pod          string `json:"pod"`
 	Version      string `json:"version"`
 	Acknowledged int    `json:"acknowledged"`
+	Shard        string `json:"shard,omitempty"`
 }
 
 // Node is a server that was read back afterwards.
 type Node struct {
 	Address  string   `json:"address"`
 	Name     string   `json:"name"`
+	Shard    string   `json:"shard,omitempty"`
 	RunID    string   `json:"runId"`
 	Role     string   `json:"role"`
 	CaughtUp bool     `json:"caughtUp"`
@@ -144,6 +151,7 @@ type Replaced struct {
 
 // Gap is a time without any acknowledged write.
 type Gap struct {
+	Shard   string  `json:"shard,omitempty"`
 	StartMs float64 `json:"startMs"`
 	Ms      float64 `json:"ms"`
 }

@@ -20,7 +20,11 @@ func (r *Run) Judge() {
 
 // Sentence is the verdict for a person, in one sentence.
 func (r Run) Sentence() string {
-	silence := fmt.Sprintf("the longest time without an acknowledged write was %s", milliseconds(r.LongestGapMs))
+	silence, where := "the longest time without an acknowledged write was %s", "the primary"
+	if r.Cluster != nil {
+		silence, where = "the longest time without an acknowledged write in a shard was %s", fmt.Sprintf("the primaries of %d shards", r.owners())
+	}
+	silence = fmt.Sprintf(silence, milliseconds(r.LongestGapMs))
 	switch r.Verdict {
 	case Violated:
 		text := strings.Join(r.violations(), ", ")
@@ -29,8 +33,8 @@ func (r Run) Sentence() string {
 		}
 		return text + "; " + silence + "."
 	case Proven:
-		return fmt.Sprintf("All %s acknowledged writes are on the primary and on %s; %s.",
-			count(r.Acknowledged), r.replicas(), silence)
+		return fmt.Sprintf("All %s acknowledged writes are on %s and on %s; %s.",
+			count(r.Acknowledged), where, r.replicas(), silence)
 	default:
 		why := "acknowledgements without a known server"
 		if r.Acknowledged == 0 {
@@ -57,14 +61,19 @@ func (r Run) violations() []string {
 	return out
 }
 
-func (r Run) replicas() string {
+// owners is how many primaries were read back.
+func (r Run) owners() int {
 	n := 0
 	for _, node := range r.ReadBack {
-		if node.Role != "primary" {
+		if node.Role == "primary" {
 			n++
 		}
 	}
-	switch n {
+	return n
+}
+
+func (r Run) replicas() string {
+	switch n := len(r.ReadBack) - r.owners(); n {
 	case 0:
 		return "no replica (there is none)"
 	case 1:
