@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/valkeeper/valkeeper/test/ledger/client"
 	"github.com/valkeeper/valkeeper/test/ledger/history"
 	"github.com/valkeeper/valkeeper/test/ledger/report"
 )
@@ -52,7 +53,8 @@ func (c *cast) shardNumber(id string) int {
 	return history.Nobody
 }
 
-// cast finds the shards that acknowledged writes or own slots.
+// cast finds the shards that acknowledged writes or own slots. They are in the
+// order of their names, if all have one, else of the first slots that they had.
 func (r *Run) cast() *cast {
 	c := &cast{}
 	add := func(id string) {
@@ -60,25 +62,60 @@ func (r *Run) cast() *cast {
 			c.ids = append(c.ids, id)
 		}
 	}
-	for _, s := range r.view.shards { // by their first slot
-		add(s.id)
-	}
 	for _, s := range r.met {
 		if r.settings.Registry.HasAcknowledged(s.RunID) {
 			add(s.Shard)
 		}
 	}
-	c.names = make([]string, len(c.ids))
+	for _, s := range r.view.shards {
+		add(s.id)
+	}
+	c.seat(r.met)
+	c.order(r.history.Owners(c.of).First)
 	for i, id := range c.ids {
-		if c.names[i] = r.setOf(id); c.names[i] == "" {
+		c.names = append(c.names, r.setOf(id))
+		if c.names[i] == "" {
 			c.names[i] = fmt.Sprintf("shard %d", i+1)
 		}
 	}
+	c.orderByName()
 	c.tellApart()
-	for _, s := range r.met {
+	c.seat(r.met)
+	return c
+}
+
+// seat says for each server in which shard it plays.
+func (c *cast) seat(met []client.ServerInfo) {
+	c.of = nil
+	for _, s := range met {
 		c.of = append(c.of, c.shardNumber(s.Shard))
 	}
-	return c
+}
+
+// order puts the shards in the order of the first slots that they had.
+func (c *cast) order(slots [history.Slots]int) {
+	lowest := map[string]int{}
+	for i, id := range c.ids {
+		if lowest[id] = slices.Index(slots[:], i); lowest[id] < 0 {
+			lowest[id] = history.Slots
+		}
+	}
+	slices.SortStableFunc(c.ids, func(a, b string) int { return cmp.Compare(lowest[a], lowest[b]) })
+}
+
+// orderByName puts them in the order of their names: x-2 before x-10.
+func (c *cast) orderByName() {
+	places := make([]int, len(c.ids))
+	for i := range places {
+		places[i] = i
+	}
+	slices.SortStableFunc(places, func(a, b int) int {
+		return cmp.Or(cmp.Compare(len(c.names[a]), len(c.names[b])), cmp.Compare(c.names[a], c.names[b]))
+	})
+	ids, names := slices.Clone(c.ids), slices.Clone(c.names)
+	for i, place := range places {
+		c.ids[i], c.names[i] = ids[place], names[place]
+	}
 }
 
 // tellApart adds the ids to names that are not unique: a shard whose nodes all

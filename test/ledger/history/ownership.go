@@ -5,8 +5,8 @@ const Nobody = -1
 
 // Ownership is which shard of a cluster acknowledged which slot.
 type Ownership struct {
-	// Owner is the shard that acknowledged each slot last.
-	Owner [Slots]int
+	// First and Owner are the shards that acknowledged each slot first and last.
+	First, Owner [Slots]int
 	// Moves are the slots that went from one shard to another.
 	Moves []Move
 	// Contested counts acknowledgements in slots that went to and fro: to the
@@ -37,7 +37,7 @@ const turnsOfSlot = 2
 func (h *History) Owners(shardOf []int) Ownership {
 	o := owners{turns: map[[2]int]int{}, moves: map[[2]int]int{}}
 	for s := range o.Owner {
-		o.Owner[s] = Nobody
+		o.First[s], o.Owner[s] = Nobody, Nobody
 	}
 	for a := range h.Acks() {
 		if a.Server != Unattributed && shardOf[a.Server] != Nobody {
@@ -62,7 +62,9 @@ func (o *owners) see(a Ack, shard int) {
 		}
 		o.turns[[2]int{slot, shard}]++
 		o.Owner[slot], o.since[slot] = shard, a.Ack
-		if owner != Nobody {
+		if owner == Nobody {
+			o.First[slot] = shard
+		} else {
 			o.move(owner, shard, a.Ack)
 		}
 	}

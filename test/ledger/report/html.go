@@ -15,6 +15,12 @@ var pageText string
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"count": count,
 	"ms":    milliseconds,
+	"gap": func(ms *float64) string {
+		if ms == nil {
+			return "–"
+		}
+		return milliseconds(*ms)
+	},
 	"short": shortName,
 	"seconds": func(s *float64) string {
 		if s == nil {
@@ -26,8 +32,9 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 
 // view is what the page shows.
 type view struct {
-	Title string
-	Runs  []runView
+	Title    string
+	Runs     []runView
+	Clusters bool // one of them is of a cluster
 }
 
 type runView struct {
@@ -38,6 +45,7 @@ type runView struct {
 	WorstWait  float64
 	Picture    template.HTML
 	Zooms      []template.HTML
+	ByShard    []Handover // the handovers
 	ErrorKinds []string
 	Good       bool
 }
@@ -50,6 +58,7 @@ func (r Report) WriteHTML(w io.Writer) error {
 	}
 	for i, run := range r.Runs {
 		v.Runs = append(v.Runs, newRunView(run, i))
+		v.Clusters = v.Clusters || run.Cluster != nil
 	}
 	return page.Execute(w, v)
 }
@@ -63,6 +72,7 @@ func newRunView(run Run, i int) runView {
 		v.Images = shortImage(run.FromImage) + " → " + shortImage(run.ToImage)
 	}
 	v.WorstGap, v.WorstWait = run.WorstHandoverGap()
+	v.ByShard = run.byShard()
 	for _, h := range run.Handovers {
 		if len(h.Writes) > 1 && len(v.Zooms) < maxZooms {
 			v.Zooms = append(v.Zooms, zoom(run, h))

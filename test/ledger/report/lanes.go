@@ -3,14 +3,16 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // lane is the row of one pod: its replacements, and the times in which its
-// server acknowledged.
+// server acknowledged. In a cluster there is one for each shard too.
 type lane struct {
 	pod      string
 	replaced []Replaced
 	restarts []float64
+	shard    *Shard // set if it is a shard's row
 }
 
 // lanes lists the pods to which something happened, or which acknowledged.
@@ -61,17 +63,14 @@ func (p *picture) pods(top float64) {
 	if len(p.lanes) == 0 {
 		return
 	}
-	p.text(marginLeft, top-6, "start", "panel", "pods: ")
-	for i, item := range [][2]string{
-		{"acking", "acknowledges"}, {"going", "terminating"}, {"starting", "until Ready"}, {"syncing", "until synced"},
-	} {
-		x := marginLeft + 44 + float64(i)*122
-		p.rect(x, top-14, 14, 8, item[0], "")
-		p.text(x+19, top-6, "start", "panel", item[1])
-	}
+	p.legend(top)
 	for i, l := range p.lanes {
 		y := top + laneHeight*float64(i)
 		p.line(marginLeft, y+laneHeight, pictureWidth-marginRight, y+laneHeight, "grid")
+		if l.shard != nil {
+			p.shardLane(*l.shard, y)
+			continue
+		}
 		p.text(marginLeft-8, y+14, "end", "pod", shortPod(l.pod))
 		for _, turn := range p.turns(l.pod) {
 			p.rect(p.time.at(turn[0]), y+7, max(p.time.at(turn[1])-p.time.at(turn[0]), 1), 6, "acking", l.pod+" acknowledges")
@@ -85,8 +84,35 @@ func (p *picture) pods(top float64) {
 	}
 }
 
+// legend says what the colours of the rows mean.
+func (p *picture) legend(top float64) {
+	items := [][2]string{{"going", "terminating"}, {"starting", "until Ready"}, {"syncing", "until synced"}}
+	if p.run.Cluster == nil {
+		p.text(marginLeft, top-6, "start", "panel", "pods: ")
+		p.colours(marginLeft+44, top, 122, append([][2]string{{"acking", "acknowledges"}}, items...))
+		return
+	}
+	p.text(marginLeft, top-6, "start", "panel", "shards: ")
+	p.colours(marginLeft+54, top, 140, [][2]string{{"shard", "acknowledges"}, {"nextshard", "the next server"}, {"shardgap", "nobody could write"}})
+	if len(p.lanes) > len(p.run.Shards) {
+		p.text(marginLeft+492, top-6, "start", "panel", "pods: ")
+		p.colours(marginLeft+536, top, 122, append([][2]string{{"acking", "acknowledges"}}, items...))
+	}
+}
+
+func (p *picture) colours(x, top, width float64, items [][2]string) {
+	for i, item := range items {
+		at := x + float64(i)*width
+		p.rect(at, top-14, 14, 8, item[0], "")
+		p.text(at+19, top-6, "start", "panel", item[1])
+	}
+}
+
 // shortPod keeps the end of a name that does not fit beside the picture.
 func shortPod(name string) string {
+	if short := withoutInstance(name); short != name {
+		return short
+	}
 	const fits = 9
 	if len(name) <= fits {
 		return name
@@ -94,8 +120,19 @@ func shortPod(name string) string {
 	return "…" + name[len(name)-fits+1:]
 }
 
+// withoutInstance leaves an instance's name out before that of its shard.
+func withoutInstance(name string) string {
+	if at := strings.LastIndex(name, "shard-"); at > 0 {
+		return name[at:]
+	}
+	return name
+}
+
 // turns are the times, in ms, in which a pod's server acknowledged.
 func (p *picture) turns(pod string) [][2]float64 {
+	if p.run.Cluster != nil {
+		return p.run.turnsOf(pod)
+	}
 	if len(p.run.Handovers) == 0 {
 		if len(p.run.Servers) > 0 && p.run.Servers[0].Pod == pod {
 			return [][2]float64{{0, p.time.hi}}
@@ -153,6 +190,9 @@ func (p *picture) moments() {
 	}
 	for _, h := range p.run.Handovers {
 		text := fmt.Sprintf("%s → %s: %s", shortName(h.From), shortName(h.To), milliseconds(h.GapMs))
+		if h.Shard != "" {
+			text = fmt.Sprintf("%s: %s", shortPod(h.Shard), milliseconds(h.GapMs))
+		}
 		all = append(all, moment{h.EndMs, text, "handover"})
 	}
 	slices.SortStableFunc(all, func(a, b moment) int { return int(a.at - b.at) })

@@ -38,6 +38,9 @@ type picture struct {
 // draw returns the run's picture.
 func draw(run Run) template.HTML {
 	p := &picture{run: run, lanes: lanes(run)}
+	if run.Cluster != nil {
+		p.lanes = shardLanes(run, p.lanes)
+	}
 	p.top = labelRow*labelRows + 8
 	p.bottom = p.top + latencyHeight + panelGap + rateHeight
 	if len(p.lanes) > 0 {
@@ -86,8 +89,12 @@ func thin(s Series) Series {
 	return out
 }
 
-// shade marks the times without any acknowledged write through all panels.
+// shade marks the times without any acknowledged write through all panels. A
+// cluster's are those of one shard each, and are in its row.
 func (p *picture) shade() {
+	if p.run.Cluster != nil {
+		return
+	}
 	for _, g := range p.run.Gaps {
 		if g.Ms < shadeFromMs {
 			continue

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"html/template"
+	"strings"
 )
 
 const (
@@ -39,7 +40,15 @@ func zoom(run Run, h Handover) template.HTML {
 	for _, w := range h.Writes {
 		s.dot(x.at(w[0]), y.at(w[1]), 1.7, side(run, h, int(w[2])))
 	}
-	s.text(x.a, 14, "start", "title", fmt.Sprintf("%s → %s at %.2f s", shortName(h.From), shortName(h.To), h.EndMs/1000))
+	from, to := shortName(h.From), shortName(h.To)
+	if h.Shard != "" {
+		from, to = withoutInstance(from), withoutInstance(to)
+	}
+	title := fmt.Sprintf("%s → %s at %.2f s", from, to, h.EndMs/1000)
+	if h.Shard != "" && !strings.HasPrefix(h.From, h.Shard) {
+		title = h.Shard + ": " + title
+	}
+	s.text(x.a, 14, "start", "title", title)
 	s.text(x.b, 14, "end", "gaplabel", fmt.Sprintf("gap %s, worst writer %s",
 		milliseconds(h.GapMs), milliseconds(h.WorstClientGapMs)))
 	return s.done()
