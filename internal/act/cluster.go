@@ -129,12 +129,41 @@ func (a *Actor) addSlots(ctx context.Context, s model.AddSlots) error {
 	}
 	err = node.AddSlots(ctx, ranges(s.Slots))
 	if errors.Is(err, valkey.ErrSlotBusy) {
+		if err := disownLost(ctx, node, s.Slots); err != nil {
+			return err
+		}
+		err = node.AddSlots(ctx, ranges(s.Slots))
+	}
+	if errors.Is(err, valkey.ErrSlotBusy) {
 		return fmt.Errorf("%w: %w", ErrChanged, err)
 	}
 	if err != nil {
 		return err
 	}
 	failpoint.Reach(failpoint.SlotsAdded)
+	return nil
+}
+
+// disownLost makes a node give up the belief that members which have failed still
+// serve slots: it would refuse them for ever.
+func disownLost(ctx context.Context, node *valkey.Node, slots model.Slots) error {
+	nodes, err := node.ClusterNodes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range nodes {
+		var theirs model.Slots
+		for _, r := range n.Slots {
+			theirs = append(theirs, model.SlotRange(r))
+		}
+		lost := model.NewSlots(theirs...).Both(slots)
+		if !n.Fail || n.Myself || lost.Empty() {
+			continue
+		}
+		if err := node.DisownSlots(ctx, ranges(lost)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -146,7 +175,8 @@ func ranges(slots model.Slots) []valkey.SlotRange {
 	return out
 }
 
-// release ends a server that was held back; its pod starts it as a member.
+// release ends a server that was held back; its pod starts it as a member. Whoever
+// has superseded it gets the highest epoch first.
 func (a *Actor) release(ctx context.Context, s model.Release) error {
 	node, err := a.server(ctx, s.Node)
 	if err != nil {
@@ -158,6 +188,15 @@ func (a *Actor) release(ctx context.Context, s model.Release) error {
 	}
 	if info.ClusterEnabled { // it is not held back any more
 		return fmt.Errorf("%w: %s is a member of the cluster", ErrChanged, s.Node.Name)
+	}
+	if s.Over != (model.Ref{}) {
+		primary, err := a.server(ctx, s.Over)
+		if err != nil {
+			return err
+		}
+		if err := primary.BumpEpoch(ctx); err != nil {
+			return err
+		}
 	}
 	if err := node.Shutdown(ctx); err != nil {
 		return err

@@ -66,9 +66,46 @@ func TestSlotsThatSomebodyElseHasTakenMeanwhileLeadToAnotherLook(t *testing.T) {
 	w, all, refs := ring(t, 1)
 	all[0].Reply("CLUSTER BUMPEPOCH", "+STILL 7\r\n")
 	all[0].Reply("CLUSTER ADDSLOTSRANGE", "-ERR Slot 5 is already busy\r\n")
+	all[0].Joined(true, fake.Member{ID: "me", Addr: "10.0.0.1:6379", Flags: "myself,master"},
+		fake.Member{ID: "other", Addr: "10.0.0.2:6379", Flags: "master", Slots: "5"})
 	_, err := w.Do(t.Context(), shard, w.planned(model.AddSlots{Node: refs[0], Slots: model.EvenShare(0, 3)}))
 	if !errors.Is(err, ErrChanged) {
 		t.Error(err)
+	}
+	if have := told(all[0]); slices.ContainsFunc(have, func(line string) bool { return strings.HasPrefix(line, "CLUSTER DELSLOTSRANGE") }) {
+		t.Errorf("a living owner lost its slots: told %q", have)
+	}
+}
+
+func TestSlotsOfAMemberThatHasFailedAreTakenFromIt(t *testing.T) {
+	w, all, refs := ring(t, 1)
+	all[0].Reply("CLUSTER BUMPEPOCH", "+BUMPED 7\r\n")
+	all[0].Reply("CLUSTER ADDSLOTSRANGE", "-ERR Slot 5 is already busy\r\n")
+	all[0].Joined(true, fake.Member{ID: "me", Addr: "10.0.0.1:6379", Flags: "myself,master"},
+		fake.Member{ID: "gone", Addr: "10.0.0.2:6379", Flags: "master,fail", Slots: "5-9 16000-16383"})
+	all[0].Then("CLUSTER DELSLOTSRANGE", func() { all[0].Reply("CLUSTER ADDSLOTSRANGE", "+OK\r\n") })
+	if _, err := w.Do(t.Context(), shard, w.planned(model.AddSlots{Node: refs[0], Slots: model.NewSlots(model.SlotRange{First: 0, Last: 99})})); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"CLUSTER BUMPEPOCH", "CLUSTER ADDSLOTSRANGE 0 99", "CLUSTER DELSLOTSRANGE 5 9", "CLUSTER ADDSLOTSRANGE 0 99"}
+	if have := told(all[0]); !slices.Equal(have, want) {
+		t.Errorf("told %q, want %q", have, want)
+	}
+}
+
+func TestWhoHasSupersededAHeldServerIsBelievedBeforeThatJoins(t *testing.T) {
+	w, all, refs := ring(t, 2)
+	all[0].Info(map[string]string{"cluster_enabled": "0"})
+	all[0].Reply("ROLE", fake.ReplicaRole("127.0.0.1:1", 5))
+	all[1].Reply("CLUSTER BUMPEPOCH", "-ERR refused\r\n")
+	step := model.Release{Node: refs[0], Over: refs[1]}
+	if _, err := w.Do(t.Context(), shard, w.planned(step)); err == nil || len(told(all[0])) > 0 {
+		t.Errorf("it was let go although its successor got no epoch above it: %v, told %q", err, told(all[0]))
+	}
+	all[1].Reply("CLUSTER BUMPEPOCH", "+BUMPED 9\r\n")
+	all[0].Then("SHUTDOWN", all[0].End)
+	if _, err := w.Do(t.Context(), shard, w.planned(step)); err != nil {
+		t.Errorf("%v; told %q", err, told(all[0]))
 	}
 }
 

@@ -21,7 +21,7 @@ func TestOperatorsUserMayRunAClusterAndNothingElse(t *testing.T) {
 				{"GET", "a"}, {"SET", "a", "b"}, {"KEYS", "*"}, {"SCAN", "0"}, {"CONFIG", "SET", "maxmemory", "1"},
 				{"CONFIG", "REWRITE"}, {"EVAL", "return 1", "0"}, {"ACL", "SETUSER", "x"}, {"DEBUG", "SLEEP", "0"}, {"MONITOR"},
 				{"SYNC"}, {"PSYNC", "?", "-1"}, {"REPLICAOF", "NO", "ONE"}, {"FAILOVER"}, {"MIGRATE", "h", "1", "k", "0", "1"},
-				{"CLUSTER", "RESET"}, {"CLUSTER", "FLUSHSLOTS"}, {"CLUSTER", "DELSLOTS", "1"}, {"CLUSTER", "DELSLOTSRANGE", "1", "2"},
+				{"CLUSTER", "RESET"}, {"CLUSTER", "FLUSHSLOTS"}, {"CLUSTER", "DELSLOTS", "1"},
 				{"CLUSTER", "SAVECONFIG"}, {"CLUSTER", "LINKS"}, {"CLIENT", "PAUSE", "1"},
 				{"SUBSCRIBE", valkey.NudgeChannel}, {"PUBLISH", "c", "m"},
 			})
@@ -48,6 +48,7 @@ func everyClusterMethodWorks(t *testing.T, c *Cluster) {
 		{"Meet", node.Meet(ctx, other.Host, other.Port), nil},
 		{"SetConfigEpoch, too late", node.SetConfigEpoch(ctx, 9), valkey.ErrEpochIsSet},
 		{"AddSlots that somebody has", node.AddSlots(ctx, []valkey.SlotRange{{First: 0, Last: 1}}), valkey.ErrSlotBusy},
+		{"DisownSlots of others", node.DisownSlots(ctx, []valkey.SlotRange{{First: 16000, Last: 16001}}), nil},
 		{"BumpEpoch", node.BumpEpoch(ctx), nil},
 		{"BumpEpoch of the highest", node.BumpEpoch(ctx), nil},
 		{"Replicate a stranger", node.Replicate(ctx, stranger), valkey.ErrUnknownNode},

@@ -53,6 +53,10 @@ type AddSlots struct {
 // Release lets a server that was held back join the cluster.
 type Release struct {
 	Node Ref
+	// Over is the primary that has superseded it, if one has. Its epoch is raised
+	// above all others first: who was elected and died before anybody heard of it
+	// has a later one, and would win.
+	Over Ref
 	Why  string
 }
 
@@ -159,10 +163,10 @@ func (s AddSlots) Same(other Step) bool {
 	return ok && o.Node == s.Node && slices.Equal(o.Slots, s.Slots)
 }
 
-// Same compares the pod.
+// Same compares the pod, and who has superseded it.
 func (s Release) Same(other Step) bool {
 	o, ok := other.(Release)
-	return ok && o.Node == s.Node
+	return ok && o.Node == s.Node && o.Over == s.Over
 }
 
 // Same compares the pods and the ids.

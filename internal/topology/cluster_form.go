@@ -40,6 +40,11 @@ func (c cluster) Promotion(shard model.Shard, n model.Node, why string) model.De
 	if votes > size/2 {
 		return model.Do(model.Promote{Node: n.Ref, Means: model.ByElection, Why: why})
 	}
+	if !c.joined(n) { // those who could vote may be there, and not know it
+		if d := c.Meet(shard); d.Made() {
+			return d
+		}
+	}
 	if h, ok := c.mayServe(shard); ok {
 		return model.Wait(h)
 	}
@@ -47,16 +52,15 @@ func (c cluster) Promotion(shard model.Shard, n model.Node, why string) model.De
 		Why: fmt.Sprintf("%s; %d of %d primaries can vote", why, votes, size)})
 }
 
-// votesFor counts, of all primaries with slots that a replica knows, those that
-// answer and reach it.
+// votesFor counts the primaries with slots that answer and reach a replica, and
+// all that it knows. Who they are it may not have heard yet.
 func (c cluster) votesFor(n model.Node) (votes, size int) {
+	if c.joined(n) {
+		votes = len(c.owners())
+	}
 	for _, m := range n.Server.Cluster.Members {
-		if m.Role != model.RolePrimary || m.Slots.Empty() {
-			continue
-		}
-		size++
-		if voter, ok := c.byID(m.ID); ok && c.joined(voter.node) && c.joined(n) && !voter.node.Server.Owned().Empty() {
-			votes++
+		if m.Role == model.RolePrimary && !m.Slots.Empty() {
+			size++
 		}
 	}
 	return votes, size
@@ -81,11 +85,15 @@ func (c cluster) mayServe(shard model.Shard) (model.Hold, bool) {
 	return model.Hold{}, false
 }
 
-// giveBack gives a node the slots that its shard served and nobody serves now.
+// giveBack gives a node the slots that its shard served and nobody serves now. It
+// has to be of the cluster first: its epoch rises above those that it has heard of.
 func (c cluster) giveBack(shard model.Shard, n model.Node, why string) model.Decision {
 	slots := shard.Memory.Slots.Minus(c.owned())
 	if slots.Empty() {
 		return c.begin(shard, n)
+	}
+	if d := c.Meet(shard); d.Made() {
+		return d
 	}
 	return model.Do(model.AddSlots{Node: n.Ref, Slots: slots, Why: why})
 }
@@ -110,7 +118,7 @@ func (c cluster) Empty(shard model.Shard, able []model.Node) model.Decision {
 		return model.Wait(hold(shard, model.ShardLost, "", fmt.Sprintf(
 			"no node of it holds any data any more; its %d slots are served by nobody until the data are restored, or spec.recovery.onShardLoss is ReassignEmpty", slots.Count())))
 	default:
-		return model.Do(model.AddSlots{Node: first.Ref, Slots: slots, Why: "nothing of the shard is left, and its slots may go to an empty node"})
+		return c.giveBack(shard, first, "nothing of the shard is left, and its slots may go to an empty node")
 	}
 }
 
@@ -176,7 +184,7 @@ func fewest(shard model.Shard, primaries map[string]int) (model.Node, bool) {
 // others; everybody else becomes a replica once it knows the primary.
 func (c cluster) Join(shard model.Shard, n, primary model.Node, why string) model.Decision {
 	if n.Server.Held {
-		return model.Do(model.Release{Node: n.Ref, Why: primary.Name + " has superseded it"})
+		return model.Do(model.Release{Node: n.Ref, Over: primary.Ref, Why: primary.Name + " has superseded it"})
 	}
 	if primary.Server.Cluster == nil {
 		return model.Decision{}

@@ -132,7 +132,7 @@ func (c cluster) Forget(shard model.Shard) model.Decision {
 		}
 		before := len(step.IDs)
 		for _, other := range m.node.Server.Cluster.Members {
-			if other.ID == m.self.Primary || !other.Slots.Empty() || other.Handshake {
+			if other.ID == m.self.Primary || c.owns(other.ID) || other.Handshake {
 				continue
 			}
 			if slices.Contains(gone, other.ID) || (ghosts && c.ghost(other)) {
@@ -149,6 +149,11 @@ func (c cluster) Forget(shard model.Shard) model.Decision {
 	slices.Sort(step.IDs)
 	step.IDs = slices.Compact(step.IDs)
 	return model.Do(step)
+}
+
+// owns says that somebody knows a member as an owner of slots.
+func (c cluster) owns(id string) bool {
+	return slices.ContainsFunc(c.members, func(m member) bool { return !m.view[id].Slots.Empty() })
 }
 
 // ghost is a member that no server answers to, and that is not reached.

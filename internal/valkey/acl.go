@@ -24,7 +24,7 @@ var ClusterOperatorACL = []string{
 	"+config|get",
 	"+cluster|nodes", "+cluster|info", "+cluster|myid",
 	"+cluster|meet", "+cluster|forget", "+cluster|replicate", "+cluster|failover",
-	"+cluster|addslotsrange", "+cluster|set-config-epoch", "+cluster|bumpepoch",
+	"+cluster|addslotsrange", "+cluster|delslotsrange", "+cluster|set-config-epoch", "+cluster|bumpepoch",
 	"+cluster|setslot", "+cluster|getkeysinslot", "+cluster|countkeysinslot",
 	"+shutdown", "+flushall",
 	"&" + NudgeChannel, "+publish",

@@ -29,6 +29,13 @@ func (n *Node) AddSlots(ctx context.Context, ranges []SlotRange) error {
 	return n.expectOK(ctx, append([]string{"CLUSTER", "ADDSLOTSRANGE"}, slotArgs(ranges)...)...)
 }
 
+// DisownSlots makes the node, and it alone, believe that nobody owns slots which it
+// takes to be another's. All of them must have an owner. A living owner would tell
+// it otherwise soon.
+func (n *Node) DisownSlots(ctx context.Context, ranges []SlotRange) error {
+	return n.expectOK(ctx, append([]string{"CLUSTER", "DELSLOTSRANGE"}, slotArgs(ranges)...)...)
+}
+
 // SetConfigEpoch gives a fresh node, which knows no other, its configuration
 // epoch. Primaries with the same one would take turns in raising it, slowly.
 // ErrEpochIsSet if it is too late.
