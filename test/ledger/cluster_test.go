@@ -234,7 +234,12 @@ func damage(t *testing.T, c *cluster) {
 		}
 	}
 	c.replicas[2].kill()
+	nowhere := fmt.Sprint(freePort(t))
+	c.primaries[1].do([]string{"CLUSTER", "MEET", "127.0.0.1", nowhere, nowhere}) // a node that never answers
 	run := end(t, r)
+	if strays := run.Cluster.Strays; len(strays) != 1 || !strings.HasSuffix(strays[0], ":"+nowhere+" is handshake") || !strings.Contains(strings.Join(run.Problems, " "), strays[0]) {
+		t.Errorf("strays %q, problems %q, want the node that was never there", strays, run.Problems)
+	}
 	if run.Verdict != report.Violated || run.Lost != 1 {
 		t.Errorf("verdict %s, lost %d, want 1", run.Verdict, run.Lost)
 	}

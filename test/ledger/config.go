@@ -113,16 +113,24 @@ func (c *Config) check() error {
 	if c.DialTimeout <= 0 || c.Timeout <= 0 || c.SyncTimeout <= 0 {
 		bad("timeouts must be above 0")
 	}
-	if c.Cluster && len(c.Replicas) > 0 {
-		bad("replicas %q: a cluster lists its own, name none", c.Replicas)
-	}
-	if c.Cluster && strings.Contains(c.Prefix, "{") {
-		bad("prefix %q: braces would put all keys into one slot", c.Prefix)
-	}
 	if c.Credentials.Username != "" && c.Credentials.Password == "" {
 		bad("user %q has no password: give one", c.Credentials.Username)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.checkCluster())...)
+}
+
+// checkCluster checks what only matters in a cluster.
+func (c *Config) checkCluster() error {
+	switch {
+	case !c.Cluster:
+		return nil
+	case len(c.Replicas) > 0:
+		return fmt.Errorf("replicas %q: a cluster lists its own, name none", c.Replicas)
+	case strings.Contains(c.Prefix, "{"):
+		return fmt.Errorf("prefix %q: braces would put all keys into one slot", c.Prefix)
+	default:
+		return nil
+	}
 }
 
 // newPrefix makes a prefix that no other run has.

@@ -37,7 +37,7 @@ func begin(t *testing.T, c Config) *Run {
 func awaitAcks(t *testing.T, r *Run, n int64) {
 	t.Helper()
 	until := r.live.acked.Load() + n
-	for deadline := time.Now().Add(20 * time.Second); r.live.acked.Load() < until; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); r.live.acked.Load() < until; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("no %d writes were acknowledged: %+v", n, r.Progress())
 		}

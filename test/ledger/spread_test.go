@@ -34,10 +34,10 @@ func TestEachSlotHasTwoWritersAndNoneIsLeftOut(t *testing.T) {
 
 func TestAWriterStaysAtASlotUntilItGotThrough(t *testing.T) {
 	s := newSpread(3, 16)
-	if s.slot() != s.slot() {
+	before := s.slot()
+	if s.slot() != before {
 		t.Error("it went on by itself")
 	}
-	before := s.slot()
 	if s.advance(); s.slot() == before {
 		t.Error("it did not go on")
 	}

@@ -36,12 +36,14 @@ func TestARetryDoesNotWait(t *testing.T) {
 
 func TestAWrongConfigurationIsRefused(t *testing.T) {
 	for name, change := range map[string]func(*Config){
-		"no port":         func(c *Config) { c.Addr = "localhost" },
-		"no writers":      func(c *Config) { c.Writers = 0 },
-		"negative rate":   func(c *Config) { c.Rate = -1 },
-		"no library":      func(c *Config) { c.Libraries = nil },
-		"strange library": func(c *Config) { c.Libraries = []string{"telnet"} },
-		"no password":     func(c *Config) { c.Credentials.Username = "app" },
+		"no port":                     func(c *Config) { c.Addr = "localhost" },
+		"no writers":                  func(c *Config) { c.Writers = 0 },
+		"negative rate":               func(c *Config) { c.Rate = -1 },
+		"no library":                  func(c *Config) { c.Libraries = nil },
+		"strange library":             func(c *Config) { c.Libraries = []string{"telnet"} },
+		"named replicas of a cluster": func(c *Config) { c.Cluster, c.Replicas = true, []string{"127.0.0.1:2"} },
+		"braces in a cluster's keys":  func(c *Config) { c.Cluster, c.Prefix = true, "x{y}" },
+		"no password":                 func(c *Config) { c.Credentials.Username = "app" },
 	} {
 		c := Defaults()
 		c.Addr = "127.0.0.1:1"

@@ -94,9 +94,9 @@ func (r *Registry) Moved() []ServerInfo {
 // settleRetry is the pause after a server did not say which shard it belongs to.
 const settleRetry = 100 * time.Millisecond
 
-// acknowledged notes that a server acknowledged a write, and reports whether it
+// Acknowledged notes that a server acknowledged a write, and reports whether it
 // has to be asked again which shard it belongs to.
-func (r *Registry) acknowledged(n history.Server) bool {
+func (r *Registry) Acknowledged(n history.Server) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := &r.servers[n]
@@ -125,7 +125,7 @@ func (r *Registry) settle(n history.Server, info ServerInfo, err error) {
 // its own until it is made a replica, and clients dial nodes long before they
 // write to them. A primary that serves slots stays in its shard.
 func (s *Settings) acknowledged(c *identified) {
-	if c == nil || !s.Registry.acknowledged(c.server) {
+	if c == nil || !s.Registry.Acknowledged(c.server) {
 		return
 	}
 	addr := c.RemoteAddr().String()

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 )
 
 func pod(name, uid string, change ...func(*corev1.Pod)) corev1.Pod {
@@ -74,6 +75,21 @@ func TestAChangeSeenLateTakesThePodsOwnTime(t *testing.T) {
 	tr.See(&late, at(20000)) // the watch had broken off
 	if got := tr.Lives()[0].Deletion; !got.Equal(at(2000).Truncate(time.Second)) {
 		t.Errorf("deletion at %s, want the pod's own time", got.Sub(zero))
+	}
+}
+
+func TestAPodKnowsItsStatefulSetAsLongAsItIsRemembered(t *testing.T) {
+	tr := NewTracker()
+	member := func(p *corev1.Pod) {
+		p.OwnerReferences = []metav1.OwnerReference{{Kind: "StatefulSet", Name: "orders-shard-0", Controller: ptr.To(true)}}
+	}
+	tr.SeeList([]corev1.Pod{pod("orders-shard-0-1", "1", member), pod("alone", "2")}, at(0))
+	tr.SeeGone("1", at(100))
+	if set := tr.SetOf("orders-shard-0-1"); set != "orders-shard-0" {
+		t.Errorf("its set is %q", set)
+	}
+	if set := tr.SetOf("alone") + tr.SetOf("unknown"); set != "" {
+		t.Errorf("a pod of none belongs to %q", set)
 	}
 }
 

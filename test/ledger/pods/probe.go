@@ -147,12 +147,17 @@ func (p *Prober) identify(ctx context.Context, s *seat) {
 		return
 	}
 	s.wire, s.runID = wire, info.RunID
+	p.Met(info.RunID, s.name)
+}
+
+// Met notes that the server with a run id is in a pod.
+func (p *Prober) Met(runID, pod string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.names == nil {
 		p.names = map[string]string{}
 	}
-	p.names[info.RunID] = s.name
+	p.names[runID] = pod
 }
 
 // ask reads INFO replication of the servers that were primaries when last

@@ -105,3 +105,33 @@ func TestAPodReplacedTwiceCountsTwice(t *testing.T) {
 		t.Errorf("rolls %+v", got)
 	}
 }
+
+func TestARollOverSeveralStatefulSetsIsOneRoll(t *testing.T) {
+	mark := []Mark{{At: at(0), Name: "image change"}}
+	for _, c := range []struct {
+		name              string
+		pods              []Life
+		took, unavoidable int
+	}{
+		{"one shard after the other", lives(
+			replaced("o-shard-0-1", 100, 600, 1600, 1700), replaced("o-shard-0-0", 2000, 2500, 3500, 3600),
+			replaced("o-shard-1-1", 4000, 4500, 5500, 5600), replaced("o-shard-1-0", 6000, 6500, 7500, 7600),
+		), 7600, 4 * 1600},
+		{"two shards at once", lives(
+			replaced("o-shard-0-1", 100, 600, 1600, 1700), replaced("o-shard-0-0", 2000, 2500, 3500, 3600),
+			replaced("o-shard-1-1", 200, 700, 1700, 1800), replaced("o-shard-1-0", 2100, 2600, 3600, 3700),
+		), 3700, 2 * 1700},
+		{"the second while the first is between its pods", lives(
+			replaced("o-shard-0-1", 0, 500, 900, 1000), replaced("o-shard-0-0", 2000, 2500, 2900, 3000),
+			replaced("o-shard-1-1", 1000, 1500, 1900, 2000),
+		), 3000, 3000},
+	} {
+		got := Rolls(c.pods, mark, at(10000))
+		if len(got) != 1 || !got[0].Complete || len(got[0].Pods) != len(c.pods)/2 {
+			t.Fatalf("%s: rolls %+v, want one of all pods", c.name, got)
+		}
+		if got[0].Duration() != time.Duration(c.took)*time.Millisecond || got[0].Unavoidable != time.Duration(c.unavoidable)*time.Millisecond {
+			t.Errorf("%s: took %s, unavoidable %s; want %d and %d ms", c.name, got[0].Duration(), got[0].Unavoidable, c.took, c.unavoidable)
+		}
+	}
+}
