@@ -118,26 +118,24 @@ func TestEachPodIsOfOneShardAndUnderItsBudget(t *testing.T) {
 
 func TestServersOfOneShardShunEachOthersHosts(t *testing.T) {
 	r := rendered(t, instance(t, `{topology: Cluster}`), fixed())
+	want := []string{corev1.LabelHostname, corev1.LabelTopologyZone}
 	for _, set := range r.StatefulSets {
 		pod := set.Spec.Template
-		avoided := pod.Spec.Affinity.PodAntiAffinity.PreferredDuringSchedulingIgnoredDuringExecution[0].PodAffinityTerm
-		if avoided.TopologyKey != corev1.LabelHostname || !reflect.DeepEqual(avoided.LabelSelector, set.Spec.Selector) {
-			t.Errorf("%s avoids %+v", set.Name, avoided)
-		}
 		var own, all []string
-		for _, c := range pod.Spec.TopologySpreadConstraints {
-			if c.WhenUnsatisfiable != corev1.ScheduleAnyway {
-				t.Errorf("%s may stay pending for want of hosts", set.Name)
-			}
-			if reflect.DeepEqual(c.LabelSelector, set.Spec.Selector) {
-				own = append(own, c.TopologyKey)
-			} else {
-				all = append(all, c.TopologyKey)
+		for _, term := range pod.Spec.Affinity.PodAntiAffinity.PreferredDuringSchedulingIgnoredDuringExecution {
+			own = append(own, term.PodAffinityTerm.TopologyKey)
+			if !reflect.DeepEqual(term.PodAffinityTerm.LabelSelector, set.Spec.Selector) {
+				t.Errorf("%s avoids %+v", set.Name, term.PodAffinityTerm)
 			}
 		}
-		want := []string{corev1.LabelHostname, corev1.LabelTopologyZone}
+		for _, c := range pod.Spec.TopologySpreadConstraints {
+			all = append(all, c.TopologyKey) // Kubernetes refuses a second one for the same
+			if c.WhenUnsatisfiable != corev1.ScheduleAnyway || reflect.DeepEqual(c.LabelSelector, set.Spec.Selector) {
+				t.Errorf("%s is spread by %+v", set.Name, c)
+			}
+		}
 		if !slices.Equal(own, want) || !slices.Equal(all, want) {
-			t.Errorf("%s spreads the shard over %v and the instance over %v", set.Name, own, all)
+			t.Errorf("%s keeps the shard apart over %v and the instance over %v", set.Name, own, all)
 		}
 	}
 	users := rendered(t, instance(t, `{topology: Cluster, scheduling: {affinity: {nodeAffinity: {}}}}`), fixed())

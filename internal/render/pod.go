@@ -41,7 +41,7 @@ func podTemplate(v *v1alpha1.Valkey, shard shard, repository, configMap string) 
 		Tolerations:                   s.Scheduling.Tolerations,
 		Affinity:                      affinity(v, shard),
 		PriorityClassName:             s.Scheduling.PriorityClassName,
-		TopologySpreadConstraints:     spread(v, shard),
+		TopologySpreadConstraints:     spread(v),
 	}
 	return corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: podLabels(v, shard), Annotations: podAnnotations(v)},
@@ -175,9 +175,9 @@ func secretFiles(s *v1alpha1.ValkeySpec) []string {
 }
 
 // spread puts servers on hosts, and hosts in zones, apart from each other as
-// far as possible, those of one shard as well as those of the instance, unless
-// the user says otherwise.
-func spread(v *v1alpha1.Valkey, shard shard) []corev1.TopologySpreadConstraint {
+// far as possible, unless the user says otherwise. A pod can have one such
+// constraint for each of them: those of one shard are kept apart by affinity.
+func spread(v *v1alpha1.Valkey) []corev1.TopologySpreadConstraint {
 	same := &metav1.LabelSelector{MatchLabels: v.PodSelector()}
 	if wished := v.Spec.Scheduling.TopologySpreadConstraints; wished != nil {
 		out := make([]corev1.TopologySpreadConstraint, 0, len(wished))
@@ -189,33 +189,27 @@ func spread(v *v1alpha1.Valkey, shard shard) []corev1.TopologySpreadConstraint {
 		}
 		return out
 	}
-	over := func(key string, which *metav1.LabelSelector) corev1.TopologySpreadConstraint {
+	over := func(key string) corev1.TopologySpreadConstraint {
 		return corev1.TopologySpreadConstraint{
-			MaxSkew: 1, TopologyKey: key, WhenUnsatisfiable: corev1.ScheduleAnyway, LabelSelector: which,
+			MaxSkew: 1, TopologyKey: key, WhenUnsatisfiable: corev1.ScheduleAnyway, LabelSelector: same,
 		}
 	}
-	out := []corev1.TopologySpreadConstraint{over(corev1.LabelHostname, same), over(corev1.LabelTopologyZone, same)}
-	if v.Spec.IsCluster() {
-		own := &metav1.LabelSelector{MatchLabels: shard.selector(v)}
-		out = append(out, over(corev1.LabelHostname, own), over(corev1.LabelTopologyZone, own))
-	}
-	return out
+	return []corev1.TopologySpreadConstraint{over(corev1.LabelHostname), over(corev1.LabelTopologyZone)}
 }
 
 // affinity is the user's. Without one the servers of a shard shun each other's
-// hosts: the sums that the spread above adds up may put two of them on one host
-// to even out the instance.
+// hosts, and zones: the sums that the spread above adds up may put two of them on
+// one host to even out the instance.
 func affinity(v *v1alpha1.Valkey, shard shard) *corev1.Affinity {
 	if v.Spec.Scheduling.Affinity != nil || !v.Spec.IsCluster() {
 		return v.Spec.Scheduling.Affinity
 	}
+	own := &metav1.LabelSelector{MatchLabels: shard.selector(v)}
+	shun := func(key string, weight int32) corev1.WeightedPodAffinityTerm {
+		return corev1.WeightedPodAffinityTerm{Weight: weight, PodAffinityTerm: corev1.PodAffinityTerm{TopologyKey: key, LabelSelector: own}}
+	}
 	return &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{
-		PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{{
-			Weight: 100,
-			PodAffinityTerm: corev1.PodAffinityTerm{
-				TopologyKey:   corev1.LabelHostname,
-				LabelSelector: &metav1.LabelSelector{MatchLabels: shard.selector(v)},
-			},
-		}},
+		PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{
+			shun(corev1.LabelHostname, 100), shun(corev1.LabelTopologyZone, 50)},
 	}}
 }
