@@ -96,7 +96,8 @@ func readable(secret *corev1.Secret) {
 	for key, value := range secret.Data {
 		s := string(value)
 		for name, rules := range map[string][]string{"OperatorACL": valkey.OperatorACL, "ClusterOperatorACL": valkey.ClusterOperatorACL,
-			"AtomicMigrationACL": valkey.AtomicMigrationACL, "ReplicationACL": valkey.ReplicationACL, "MigrationACL": valkey.MigrationACL} {
+			"AtomicMigrationACL": valkey.AtomicMigrationACL, "AtomicReplicationACL": valkey.AtomicReplicationACL,
+			"ReplicationACL": valkey.ReplicationACL, "MigrationACL": valkey.MigrationACL} {
 			s = strings.ReplaceAll(s, strings.Join(rules, " "), "("+name+")")
 		}
 		secret.StringData[key] = s

@@ -113,12 +113,13 @@ func aclFiles(s *v1alpha1.ValkeySpec, p Passwords) map[string]string {
 			aclFile: clients + user(v1alpha1.OperatorUser, p.Operator, valkey.OperatorACL...) + replication,
 		}
 	}
-	servers := replication + user(v1alpha1.MigrationUser, p.Migration, valkey.MigrationACL...)
+	migration := user(v1alpha1.MigrationUser, p.Migration, valkey.MigrationACL...)
 	operator := user(v1alpha1.OperatorUser, p.Operator, valkey.ClusterOperatorACL...)
 	newer := user(v1alpha1.OperatorUser, p.Operator, slices.Concat(valkey.ClusterOperatorACL, valkey.AtomicMigrationACL)...)
+	newerReplication := user(v1alpha1.ReplicationUser, p.Replication, slices.Concat(valkey.ReplicationACL, valkey.AtomicReplicationACL)...)
 	return map[string]string{
-		aclFile:      clients + operator + servers,
-		newerACLFile: clients + newer + servers,
+		aclFile:      clients + operator + replication + migration,
+		newerACLFile: clients + newer + newerReplication + migration,
 	}
 }
 
