@@ -187,7 +187,7 @@ func TestSettingsOfAClusterAreRefusedElsewhere(t *testing.T) {
 	}
 }
 
-func TestOnlyServersThatHaveTheCommandsReadOfAtomicMigration(t *testing.T) {
+func TestWhoKnowsWhichUsersInACluster(t *testing.T) {
 	secret := rendered(t, instance(t, `{topology: Cluster}`), fixed()).SystemSecret
 	if text := string(secret.Data[aclFile]); strings.Contains(text, "slotmigrations") {
 		t.Errorf("8.1 would not start with\n%s", text)
@@ -205,6 +205,12 @@ func TestOnlyServersThatHaveTheCommandsReadOfAtomicMigration(t *testing.T) {
 	}
 	if !strings.Contains(string(secret.Data[newerACLFile]), "+cluster|migrateslots") {
 		t.Errorf("%s lets nobody move slots", newerACLFile)
+	}
+	held := string(secret.Data[heldACLFile])
+	for user, there := range map[string]bool{"default": true, "valkeeper": true, "replication": false, "migration": false} {
+		if got := strings.Contains("\n"+held, "\nuser "+user+" "); got != there {
+			t.Errorf("a server that is held back knows the user %s: %t", user, got)
+		}
 	}
 	for _, spec := range []string{`{topology: Replication}`, `{topology: Standalone}`} {
 		data := rendered(t, instance(t, spec), fixed()).SystemSecret.Data

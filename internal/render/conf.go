@@ -29,8 +29,11 @@ const (
 	// newerACLFile takes its place in a Cluster on servers from 9.0 on, which have
 	// more commands: an older one does not start with a rule about those.
 	newerACLFile = "users-9.acl"
-	authFile     = "auth.conf"
-	dataFolder   = "/data"
+	// heldACLFile takes its place while start.sh holds a server back: it knows no
+	// user that servers log in as.
+	heldACLFile = "users-held.acl"
+	authFile    = "auth.conf"
+	dataFolder  = "/data"
 )
 
 // ErrOwnedSetting is wrapped by the error for a spec.config that sets what the

@@ -169,7 +169,7 @@ func confFiles(s *v1alpha1.ValkeySpec) []string {
 // secretFiles are those of the system Secret.
 func secretFiles(s *v1alpha1.ValkeySpec) []string {
 	if s.IsCluster() {
-		return []string{aclFile, newerACLFile, authFile}
+		return []string{aclFile, newerACLFile, heldACLFile, authFile}
 	}
 	return []string{aclFile, authFile}
 }

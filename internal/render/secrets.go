@@ -120,6 +120,7 @@ func aclFiles(s *v1alpha1.ValkeySpec, p Passwords) map[string]string {
 	return map[string]string{
 		aclFile:      clients + operator + replication + migration,
 		newerACLFile: clients + newer + newerReplication + migration,
+		heldACLFile:  clients + operator,
 	}
 }
 

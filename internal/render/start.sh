@@ -36,23 +36,22 @@ join() {
   set -- --cluster-announce-ip "$POD_IP" --cluster-announce-hostname "$ANNOUNCE_HOSTNAME"
   if newer; then
     # Older ones do not start with it.
-    set -- "$@" --aclfile "$acl" --shutdown-on-sigterm failover
+    set -- "$@" --aclfile "$conf/secret/users-9.acl" --shutdown-on-sigterm failover
   fi
   exec valkey-server "$conf/valkey.conf" "$@"
 }
 
 # hold runs the server outside of the cluster until it is let go. It writes
-# nothing: its files are what is left to compare.
+# nothing: its files are what is left to compare. It knows no user of other
+# servers: its replicas could not synchronise from it anyhow, and would try again
+# without a pause.
 hold() {
-  set -- --cluster-enabled no --replicaof 127.0.0.1 1 --replica-serve-stale-data no \
-    --save '' --auto-aof-rewrite-percentage 0
-  if newer; then
-    set -- "$@" --aclfile "$acl"
-  fi
   child=
   stopping=
   trap 'stopping=yes; stop' TERM INT
-  valkey-server "$conf/valkey.conf" "$@" &
+  valkey-server "$conf/valkey.conf" --aclfile "$conf/secret/users-held.acl" \
+    --cluster-enabled no --replicaof 127.0.0.1 1 --replica-serve-stale-data no \
+    --save '' --auto-aof-rewrite-percentage 0 &
   child=$!
   # Asked to end before there was a child to tell.
   [ -z "$stopping" ] || stop
@@ -87,11 +86,11 @@ set_aside() {
   done
 }
 
-acl=$conf/secret/users-9.acl
 if [ "$PERSISTENCE" = None ]; then
-  rm -rf "$nodes" "$data/dump.rdb" "$data/appendonlydir"
-  say 'joins under a new identity: nothing outlives the process (spec.persistence.mode is None)'
-elif [ ! -s "$nodes" ] && ! has_data; then
+  # Nothing outlives the process but who it was.
+  rm -rf "$data/dump.rdb" "$data/appendonlydir"
+fi
+if [ ! -s "$nodes" ] && ! has_data; then
   say 'joins as a new server: there is no identity and there are no data'
 elif [ ! -s "$nodes" ]; then
   say 'held back: there are data, but no identity that says whose they are'
@@ -100,6 +99,11 @@ elif [ ! -s "$nodes" ]; then
   say 'joins as a new server: it was let go, and its data are in the folder aside'
 elif was 'slave|replica'; then
   say 'joins as the replica that it was'
+elif [ "$PERSISTENCE" = None ]; then
+  say 'held back: it was a primary, and has no data any more (spec.persistence.mode is None)'
+  hold
+  rm -f "$nodes"
+  say 'joins as a new server: it was let go, and its identity ends with its data'
 else
   say 'held back: it was a primary, and others may have newer data'
   hold

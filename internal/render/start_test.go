@@ -152,8 +152,10 @@ func TestWhoJoinsAtOnceAndWhoIsHeldBack(t *testing.T) {
 		{name: "a snapshot of somebody", files: map[string]string{"dump.rdb": "x"}, held: true, gone: []string{"dump.rdb"}, says: "no identity"},
 		{name: "a log of somebody", files: map[string]string{"appendonlydir/appendonly.aof.manifest": "x", "nodes.conf": ""}, held: true, gone: []string{"appendonlydir"}, says: "no identity"},
 		{name: "a primary without persistence", files: map[string]string{"nodes.conf": primaryBefore, "dump.rdb": "x", "appendonlydir/a": "x"}, env: []string{"PERSISTENCE=None"},
-			gone: []string{"nodes.conf", "dump.rdb", "appendonlydir"}, says: "under a new identity"},
-		{name: "a replica without persistence", files: map[string]string{"nodes.conf": replicaBefore}, env: []string{"PERSISTENCE=None"}, gone: []string{"nodes.conf"}, says: "under a new identity"},
+			held: true, gone: []string{"nodes.conf", "dump.rdb", "appendonlydir"}, says: "its identity ends with its data"},
+		{name: "a replica without persistence", files: map[string]string{"nodes.conf": replicaBefore, "dump.rdb": "x"}, env: []string{"PERSISTENCE=None"},
+			gone: []string{"dump.rdb"}, says: "joins as the replica"},
+		{name: "nobody without persistence", files: map[string]string{"dump.rdb": "x"}, env: []string{"PERSISTENCE=None"}, gone: []string{"dump.rdb"}, says: "joins as a new server"},
 	}
 	const joined = "/conf/valkey.conf --cluster-announce-ip 10.0.0.7 --cluster-announce-hostname cart-shard-0-0.cart-nodes.shop.svc" +
 		" --aclfile /conf/secret/users-9.acl --shutdown-on-sigterm failover"
@@ -188,6 +190,17 @@ func TestWhoJoinsAtOnceAndWhoIsHeldBack(t *testing.T) {
 	}
 }
 
+// Killed while it is held back, it has to be held back again.
+func TestAPrimaryWithoutPersistenceKeepsItsIdentityUntilItIsLetGo(t *testing.T) {
+	s := run(t, []string{"sh"}, map[string]string{"nodes.conf": primaryBefore, "dump.rdb": "x"}, "PERSISTENCE=None")
+	s.held()
+	if !s.has("nodes.conf") || s.has("dump.rdb") {
+		t.Errorf("it has its identity: %t, and old data: %t", s.has("nodes.conf"), s.has("dump.rdb"))
+	}
+	s.end("0")
+	s.ended()
+}
+
 func TestDataWithoutAnIdentityAreKeptAside(t *testing.T) {
 	s := run(t, []string{"sh"}, map[string]string{"dump.rdb": "newer", "aside/dump.rdb": "older", "aside/appendonlydir/a": "older"})
 	s.held()
@@ -211,10 +224,8 @@ func TestAServerThatIsHeldBackWritesNothingAndServesNobody(t *testing.T) {
 		s.end("0")
 		s.ended()
 		servers := s.servers()
-		want := "/conf/valkey.conf --cluster-enabled no --replicaof 127.0.0.1 1 --replica-serve-stale-data no --save  --auto-aof-rewrite-percentage 0"
-		if newer {
-			want += " --aclfile /conf/secret/users-9.acl"
-		}
+		const want = "/conf/valkey.conf --aclfile /conf/secret/users-held.acl --cluster-enabled no --replicaof 127.0.0.1 1" +
+			" --replica-serve-stale-data no --save  --auto-aof-rewrite-percentage 0"
 		if servers[0] != want {
 			t.Errorf("%s is held back as\n%s, want\n%s", version, servers[0], want)
 		}
