@@ -16,8 +16,9 @@ import (
 const FieldOwner = "valkeeper"
 
 // Object declares an object in one request, without reading it first. With a
-// resourceVersion it is declared only if it still has that one. Afterwards obj
-// carries the generation and the resourceVersion that it has got.
+// resourceVersion it is declared only if it still has that one, and with a UID
+// only if it is still there: a resourceVersion alone would make it anew.
+// Afterwards obj carries the generation and the resourceVersion that it has got.
 func Object(ctx context.Context, c client.Client, obj client.Object) error {
 	gvk, err := apiutil.GVKForObject(obj, c.Scheme())
 	if err != nil {
@@ -30,7 +31,7 @@ func Object(ctx context.Context, c client.Client, obj client.Object) error {
 	u := &unstructured.Unstructured{Object: fields}
 	u.SetGroupVersionKind(gvk)
 	delete(u.Object, "status")
-	for _, field := range []string{"creationTimestamp", "managedFields", "uid", "generation"} {
+	for _, field := range []string{"creationTimestamp", "managedFields", "generation"} {
 		unstructured.RemoveNestedField(u.Object, "metadata", field)
 	}
 	unstructured.RemoveNestedField(u.Object, "spec", "template", "metadata", "creationTimestamp")

@@ -223,7 +223,7 @@ func (e *Ensurer) ensureSecret(ctx context.Context, v *v1alpha1.Valkey, existing
 	return apply.Object(ctx, e.client, desired)
 }
 
-// ensureStatefulSet writes a StatefulSet only as it was seen, by its
+// ensureStatefulSet writes a StatefulSet only as it was seen, by its UID and
 // resourceVersion: its size and its pod template are carried over, and what is
 // carried over from an old sight of it would undo what has happened since.
 func (e *Ensurer) ensureStatefulSet(ctx context.Context, existing, desired *appsv1.StatefulSet, known *memory) error {
@@ -232,7 +232,7 @@ func (e *Ensurer) ensureStatefulSet(ctx context.Context, existing, desired *apps
 		if asDeclared(existing, desired) {
 			return nil
 		}
-		desired.ResourceVersion = existing.ResourceVersion
+		desired.UID, desired.ResourceVersion = existing.UID, existing.ResourceVersion
 	}
 	if err := apply.Object(ctx, e.client, desired); err != nil {
 		return err

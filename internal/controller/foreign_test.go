@@ -66,6 +66,52 @@ func TestWhatBelongsToSomebodyElseIsNeitherChangedNorAdopted(t *testing.T) {
 	}
 }
 
+func TestAShardOfSomebodyElsesIsNotTaken(t *testing.T) {
+	for name, kind := range map[string]client.Object{
+		"cart-shard-1": somebodyElses["StatefulSet"], "cart-cluster": somebodyElses["headless Service"],
+		"cart-shard-2": somebodyElses["PodDisruptionBudget"],
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			foreign := kind.DeepCopyObject().(client.Object)
+			foreign.SetNamespace(b.namespace)
+			foreign.SetName(name)
+			if err := b.Create(t.Context(), foreign); err != nil {
+				t.Fatal(err)
+			}
+			before := foreign.GetResourceVersion()
+			_, err := b.Ensure(t.Context(), instance(t, b.namespace, `{topology: Cluster}`))
+			if !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), name) {
+				t.Errorf("the error is %v", err)
+			}
+			if after := read(t, b, name, foreign).GetResourceVersion(); after != before {
+				t.Error("it has been changed")
+			}
+		})
+	}
+}
+
+// One that bears our labels and a shard's name beyond the wish is in nobody's way.
+func TestAShardOfSomebodyElsesBeyondTheWishIsLeftAlone(t *testing.T) {
+	b := newBench(t)
+	v := instance(t, b.namespace, `{topology: Cluster}`)
+	foreign := somebodyElses["StatefulSet"].DeepCopyObject().(*appsv1.StatefulSet)
+	foreign.Namespace, foreign.Name, foreign.Labels = b.namespace, "cart-shard-7", v.PodSelector()
+	foreign.Labels["app.kubernetes.io/managed-by"] = v1alpha1.ManagedBy
+	foreign.Spec.Replicas = ptr.To[int32](0)
+	if err := b.Create(t.Context(), foreign); err != nil {
+		t.Fatal(err)
+	}
+	before := foreign.ResourceVersion
+	b.ensure(t, v)
+	if err := b.Tidy(t.Context(), v); err != nil {
+		t.Fatal(err)
+	}
+	if after := read(t, b, foreign.Name, &appsv1.StatefulSet{}); after.ResourceVersion != before {
+		t.Error("it has been changed")
+	}
+}
+
 func TestASettingsFileOfSomebodyElseIsNotTaken(t *testing.T) {
 	b := newBench(t)
 	v := instance(t, b.namespace, threeServers)

@@ -23,7 +23,7 @@ func TestARealServerTakesWhatIsRendered(t *testing.T) {
 	if err := c.Create(context.Background(), ns); err != nil && !apierrors.IsAlreadyExists(err) {
 		t.Fatal(err)
 	}
-	for _, file := range []string{"replication", "standalone", "everything"} {
+	for _, file := range []string{"replication", "standalone", "everything", "cluster"} {
 		spec, err := os.ReadFile("testdata/" + file + ".yaml")
 		if err != nil {
 			t.Fatal(err)
