@@ -90,7 +90,8 @@ type Rollout struct {
 	// +optional
 	Paused bool `json:"paused,omitempty"`
 	// handoverTimeout bounds how long writes may wait during one handover, from
-	// 1s to 60s. When it passes the handover is called off.
+	// 1s to 60s. When it passes the handover is called off. With topology Cluster
+	// the servers' own limit of 5s counts in its place.
 	// +optional
 	// +kubebuilder:default:="5s"
 	// +kubebuilder:validation:Type=string
