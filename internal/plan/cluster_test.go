@@ -87,6 +87,12 @@ func TestClusterRolls(t *testing.T) {
 			steps: map[int]string{0: "drain v-shard-0-1", 1: "drain v-shard-1-1"}, holds: []string{"2:OtherShards:"}},
 		{name: "a shard that is at work already goes on before another begins", given: given(func(w *world) { stale(w); w.node(2, 1).Draining = true }),
 			steps: map[int]string{2: "restart v-shard-2-1 (it runs an older revision)"}, holds: []string{"0:OtherShards:", "1:OtherShards:"}},
+		{name: "a shard in which the rollout has begun ends it before another begins", given: given(func(w *world) { stale(w); w.node(2, 1).Revision = "new" }),
+			steps: map[int]string{2: "hand over v-shard-2-0 to v-shard-2-1"}, holds: []string{"0:OtherShards:", "1:OtherShards:"}},
+		{name: "shards that have begun do not wait for each other when the bound is lowered", given: given(func(w *world) {
+			stale(w)
+			w.node(1, 1).Revision, w.node(2, 1).Revision = "new", "new"
+		}), steps: map[int]string{1: "hand over v-shard-1-0 to v-shard-1-1"}, holds: []string{"0:OtherShards:", "2:OtherShards:"}},
 		{name: "the role moves to the fresh replica, without a quiet second", given: given(func(w *world) { stale(w); w.node(0, 1).Revision = "new" }),
 			steps: map[int]string{0: "hand over v-shard-0-0 to v-shard-0-1"}, holds: []string{"1:OtherShards:", "2:OtherShards:"}},
 		{name: "clients that still send commands to a node are waited for, and not disconnected", given: given(func(w *world) {

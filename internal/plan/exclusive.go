@@ -12,7 +12,8 @@ import (
 //
 //   - A rollout, or a scaling in, works in at most ParallelShards shards at a
 //     time. A shard in which something is down or on its way counts, whatever
-//     the cause.
+//     the cause; and so does one whose rollout has begun and not ended, for
+//     those in which none has begun.
 //   - Slots move only between shards in which nothing else is going on, and
 //     nothing else begins there meanwhile: a failover of either end fails the
 //     migration. Rollouts go first; newer servers move slots better.
@@ -22,12 +23,8 @@ func exclude(snap model.Snapshot, decisions []model.Decision) {
 	if len(decisions) < 2 {
 		return
 	}
-	var working []string // the names of the shards at work, in order
-	for _, shard := range snap.Shards {
-		if atWork(shard) {
-			working = append(working, shard.Name)
-		}
-	}
+	working := named(snap.Shards, atWork)
+	halfway := named(snap.Shards, midway)
 	rolls := slices.ContainsFunc(snap.Shards, func(s model.Shard) bool { return hasStale(snap.Policy, s) })
 	for i, shard := range snap.Shards {
 		switch step := decisions[i].Step.(type) {
@@ -39,12 +36,23 @@ func exclude(snap model.Snapshot, decisions []model.Decision) {
 			if !begins(shard, step) {
 				continue
 			}
-			if d, wait := worksLater(snap.Policy, shard, working); wait {
+			if d, wait := worksLater(snap.Policy, shard, working, halfway); wait {
 				decisions[i] = d
 			}
 		}
 		working = append(working, taken(shard, decisions[i].Step, working)...)
 	}
+}
+
+// named are the names of the shards of which something is true, in order.
+func named(shards []model.Shard, is func(model.Shard) bool) []string {
+	var names []string
+	for _, shard := range shards {
+		if is(shard) {
+			names = append(names, shard.Name)
+		}
+	}
+	return names
 }
 
 // taken are the shards that a step sets to work, beside those that are.
@@ -99,9 +107,23 @@ func hasStale(policy model.Policy, shard model.Shard) bool {
 	return !policy.Paused && slices.ContainsFunc(shard.Nodes, shard.Stale)
 }
 
-// worksLater holds when as many other shards are at work as may be.
-func worksLater(policy model.Policy, shard model.Shard, working []string) (model.Decision, bool) {
-	others := slices.DeleteFunc(slices.Clone(working), func(name string) bool { return name == shard.Name })
+// midway says that a rollout has begun in a shard and has not ended: what is
+// wrong with the change is found in one shard, not in each.
+func midway(shard model.Shard) bool {
+	return slices.ContainsFunc(shard.Nodes, shard.Stale) &&
+		slices.ContainsFunc(shard.Nodes, shard.Fresh)
+}
+
+// worksLater holds when as many other shards are at work as may be. Those that
+// are midway wait only for those in which something is down or on its way: two
+// of them, left by a bound that was lowered, would else wait for each other.
+func worksLater(policy model.Policy, shard model.Shard, working, halfway []string) (model.Decision, bool) {
+	others := slices.Clone(working)
+	if !slices.Contains(halfway, shard.Name) {
+		others = append(others, halfway...)
+	}
+	slices.Sort(others)
+	others = slices.DeleteFunc(slices.Compact(others), func(name string) bool { return name == shard.Name })
 	if len(others) < max(1, policy.ParallelShards) {
 		return model.Decision{}, false
 	}

@@ -94,7 +94,7 @@ func (i *Instance) Flaws(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	var flaws []string
-	if want := int(v.Spec.NodeCount()); len(pods) != want {
+	if want := int(v.Spec.NodeCount() * v.Spec.ShardCount()); len(pods) != want {
 		flaws = append(flaws, fmt.Sprintf("there are %d pods, wished are %d", len(pods), want))
 	}
 	views := map[string][]Member{}
