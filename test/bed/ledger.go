@@ -31,6 +31,8 @@ type Load struct {
 	Rate int
 	// Host pins the ledger to a host, when set.
 	Host string
+	// Expect is how many replicas must be read back at least, of each shard.
+	Expect int32
 }
 
 // Measured is enough load to measure gaps of milliseconds, Light enough to find
@@ -39,6 +41,12 @@ var (
 	Measured = Load{Writers: 16, Rate: 2000}
 	Light    = Load{Writers: 4, Rate: 200}
 )
+
+// Expecting is the same load, with so many replicas to be read back of each shard.
+func (l Load) Expecting(replicas int32) Load {
+	l.Expect = replicas
+	return l
+}
 
 const ledgerPort = 8080
 
@@ -89,6 +97,7 @@ func (l *Ledger) newPod(v *v1alpha1.Valkey, load Load) *corev1.Pod {
 		"--writers", strconv.Itoa(load.Writers), "--rate", strconv.Itoa(load.Rate),
 		"--kube", "--namespace", i.Namespace, "--selector", metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: v.PodSelector()}),
 		"--topology", string(v.Spec.Topology), "--strategy", string(v.Spec.Rollout.StrategyOrDefault()),
+		"--expect-replicas", strconv.Itoa(int(load.Expect)),
 	}
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: i.Namespace, Name: l.pod, Labels: map[string]string{"app.kubernetes.io/name": "ledger"}},

@@ -45,3 +45,10 @@ func shardPrimaries(v *v1alpha1.Valkey) (map[string]string, error) {
 	}
 	return out, errors.Join(errs...)
 }
+
+// ShardName is the name of a Cluster's shard.
+func (i *Instance) ShardName(k int) string {
+	v := v1alpha1.Valkey{}
+	v.Name, v.Spec.Topology = i.Name, v1alpha1.TopologyCluster
+	return v.ShardName(k)
+}

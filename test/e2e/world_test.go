@@ -237,8 +237,8 @@ func (w *world) allFresh(i *bed.Instance) {
 	w.Helper()
 	v, err := i.Get(w.ctx)
 	w.must(err)
-	if len(v.Status.Nodes) != int(v.Spec.NodeCount()) {
-		w.Errorf("status.nodes has %d entries, wanted %d", len(v.Status.Nodes), v.Spec.NodeCount())
+	if want := int(v.Spec.NodeCount() * v.Spec.ShardCount()); len(v.Status.Nodes) != want {
+		w.Errorf("status.nodes has %d entries, wanted %d", len(v.Status.Nodes), want)
 	}
 	for _, n := range v.Status.Nodes {
 		if !n.Fresh || !n.Ready || !n.Synced || n.Role == v1alpha1.RoleUnknown {

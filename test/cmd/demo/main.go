@@ -40,16 +40,18 @@ func main() {
 }
 
 func command(ctx context.Context) int {
-	topology := flag.String("topology", string(v1alpha1.TopologyReplication), "topology to show: Replication")
+	topology := flag.String("topology", string(v1alpha1.TopologyReplication), "topology to show: Replication or Cluster")
 	from := flag.String("from", "8.1", "version to begin with")
 	to := flag.String("to", "9.1", "version to change to")
 	data := flag.Int("data", 50, "megabytes of data in each instance")
 	flag.Parse()
-	if v1alpha1.Topology(*topology) != v1alpha1.TopologyReplication {
-		fmt.Fprintf(os.Stderr, "demo: topology %s is not shown yet: choose %s\n", *topology, v1alpha1.TopologyReplication)
+	stage, ok := stages[v1alpha1.Topology(*topology)]
+	if !ok {
+		fmt.Fprintf(os.Stderr, "demo: topology %s is not shown yet: choose %s or %s\n",
+			*topology, v1alpha1.TopologyReplication, v1alpha1.TopologyCluster)
 		return exitUsage
 	}
-	show := show{topology: v1alpha1.Topology(*topology), from: *from, to: *to, data: *data << 20, say: clock()}
+	show := show{topology: v1alpha1.Topology(*topology), stage: stage, from: *from, to: *to, data: *data << 20, say: clock()}
 	if err := show.run(ctx); err != nil {
 		if errors.Is(err, context.Canceled) {
 			err = errors.New("interrupted")

@@ -19,9 +19,29 @@ const (
 	around = 10_000
 )
 
+// stage is what a topology is shown with.
+type stage struct {
+	what   string
+	wishes []bed.Wish
+	load   bed.Load
+	// shards is how often the role has to move in one rollout.
+	shards int
+}
+
+var stages = map[v1alpha1.Topology]stage{
+	v1alpha1.TopologyReplication: {
+		what: "a primary and two replicas", load: bed.Measured.Expecting(2), shards: 1,
+	},
+	v1alpha1.TopologyCluster: {
+		what: "three shards, each a primary and a replica", wishes: []bed.Wish{bed.Sharded(3, 1)},
+		load: bed.Measured.Expecting(1), shards: 3,
+	},
+}
+
 // show is one demonstration.
 type show struct {
 	topology v1alpha1.Topology
+	stage    stage
 	from, to string
 	data     int
 	say      func(string, ...any)
@@ -60,14 +80,14 @@ func (s show) run(ctx context.Context) error {
 	}
 	fmt.Printf("\n%s\n%s\nreport: %s/report.html\n", table(runs.Runs), comparison(runs.Runs), out)
 	s.say("removing the two instances")
-	return errors.Join(verdict(runs.Runs), cluster.DropNamespace(ctx, namespace))
+	return errors.Join(verdict(runs.Runs, s.stage.shards), cluster.DropNamespace(ctx, namespace))
 }
 
 // change makes an instance, changes its image under writes, and reads it back.
 func (s show) change(ctx context.Context, cluster *bed.Cluster, namespace string, strategy v1alpha1.RolloutStrategy) (report.Run, error) {
 	name := strings.ToLower(string(strategy))
-	s.say("%s: making a primary and two replicas of Valkey %s, with %d MB of data", strategy, s.from, s.data>>20)
-	i, err := cluster.Make(ctx, namespace, name, bed.Version(s.from), bed.Strategy(strategy))
+	s.say("%s: making %s of Valkey %s, with %d MB of data", strategy, s.stage.what, s.from, s.data>>20)
+	i, err := cluster.Make(ctx, namespace, name, append(s.stage.wishes, bed.Version(s.from), bed.Strategy(strategy))...)
 	if err != nil {
 		return report.Run{}, err
 	}
@@ -77,14 +97,14 @@ func (s show) change(ctx context.Context, cluster *bed.Cluster, namespace string
 	if err := i.Fill(ctx, s.data); err != nil {
 		return report.Run{}, err
 	}
-	ledger, err := i.Write(ctx, bed.Measured)
+	ledger, err := i.Write(ctx, s.stage.load)
 	if err != nil {
 		return report.Run{}, err
 	}
 	if err := ledger.AwaitWrites(ctx, around); err != nil {
 		return report.Run{}, err
 	}
-	s.say("%s: changing the image to Valkey %s, under about %d writes a second", strategy, s.to, bed.Measured.Rate)
+	s.say("%s: changing the image to Valkey %s, under about %d writes a second", strategy, s.to, s.stage.load.Rate)
 	if err := s.roll(ctx, i, ledger); err != nil {
 		return report.Run{}, err
 	}
@@ -121,6 +141,9 @@ func (s show) tell(ctx context.Context, i *bed.Instance) {
 	for ctx.Err() == nil {
 		if v, err := i.Get(ctx); err == nil {
 			now := fmt.Sprintf("ready %s, primary %s, rollout: %s", v.Status.Ready, v.Status.Primary, v.Status.Rollout)
+			if v.Spec.IsCluster() {
+				now = fmt.Sprintf("ready %s, shards %s, slots %s, rollout: %s", v.Status.Ready, v.Status.ShardsReady, v.Status.Slots, v.Status.Rollout)
+			}
 			if now != last && ctx.Err() == nil {
 				s.say("    %s", now)
 			}

@@ -1,0 +1,169 @@
+//go:build soak
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+	"github.com/valkeeper/valkeeper/test/bed"
+	"github.com/valkeeper/valkeeper/test/ledger/report"
+)
+
+func TestEveryChangeOfAClusterCostsOneHandoverAShardAndNotOneWrite(t *testing.T) {
+	w := enter(t)
+	handed, gaps := w.clusterHandedOver(1)
+	reactive := w.clusterReactive()
+	slices.Sort(gaps)
+	if len(gaps) == 0 {
+		t.Fatal("the ledger saw no handover")
+	}
+	median := gaps[len(gaps)/2]
+	t.Logf("gap of %d handovers: median %.1f ms, worst %.1f ms, worst single writer %.1f ms; RollingUpdate %.1f ms",
+		len(gaps), median, gaps[len(gaps)-1], handed.WorstClientGapMs, reactive.LongestGapMs)
+	if reactive.LongestGapMs < control*median {
+		t.Errorf("the measurement proves nothing: the reactive path's gap, %.1f ms, is not %d times the handovers' median, %.1f ms",
+			reactive.LongestGapMs, control, median)
+	}
+}
+
+// clusterHandedOver rolls several kinds of change out, one after the other.
+func (w *world) clusterHandedOver(replicas int32) (run report.Run, gaps []float64) {
+	i := w.sharded("handed", 3, replicas, bed.Version("8.1"))
+	w.must(i.Fill(w.ctx, 10<<20))
+	ledger := w.write(i, bed.Measured.Expecting(replicas))
+	changes := []struct {
+		name string
+		wish bed.Wish
+	}{
+		{"image change", bed.Version("9.1")},
+		{"config change", bed.Setting("slowlog-max-len", "256")},
+	}
+	for _, change := range changes {
+		w.must(ledger.Mark(w.ctx, change.name))
+		w.change(i, change.wish)
+		w.settles(i)
+		w.must(ledger.AwaitWrites(w.ctx, 1000))
+	}
+	run = w.proven(ledger)
+	for _, change := range changes {
+		gaps = append(gaps, w.oneHandoverEach(run, change.name)...)
+	}
+	return run, gaps
+}
+
+// clusterReactive rolls the same image change out as StatefulSets do.
+func (w *world) clusterReactive() report.Run {
+	i := w.sharded("reactive", 3, 1, bed.Version("8.1"), bed.Strategy(v1alpha1.StrategyRollingUpdate))
+	w.must(i.Fill(w.ctx, 10<<20))
+	ledger := w.write(i, bed.Measured.Expecting(1))
+	w.must(ledger.Mark(w.ctx, "image change"))
+	w.change(i, bed.Version("9.1"))
+	w.must(ledger.AwaitWrites(w.ctx, 1000))
+	return w.read(ledger)
+}
+
+// A change that cannot work halts at the first pod of the first shard.
+func TestABrokenChangeHaltsInOneShardOfAClusterUntilItIsMended(t *testing.T) {
+	t.Parallel()
+	w := enter(t)
+	i := w.sharded("cache", 3, 1)
+	ledger := w.write(i, light)
+	w.halts(i, bed.Setting("hz", "often"), "hz", "NodeDown")
+	w.must(i.Change(w.ctx, bed.Setting("hz", "20")))
+	w.settles(i)
+	w.kept(ledger)
+}
+
+// Somebody does something else in the middle of a roll, each time another thing.
+func TestARolloutOfAClusterEndsThoughSomebodyMeddles(t *testing.T) {
+	t.Parallel()
+	w := enter(t)
+	i := w.sharded("cache", 3, 1)
+	ledger := w.write(i, light)
+	for _, meddling := range []struct {
+		name string
+		do   func(*world, *bed.Instance)
+	}{
+		{"CLUSTER FAILOVER in another shard", failOver},
+		{"CLUSTER FORGET of a replica", forget},
+		{"a primary's pod is deleted", deletePrimary},
+		{"another change", changeAgain},
+		{"one more shard", oneMoreShard},
+	} {
+		w.must(ledger.Mark(w.ctx, meddling.name))
+		before := w.identities(i)
+		w.must(i.Change(w.ctx, bed.Restart(meddling.name)))
+		w.untilReplaced(i, before)
+		meddling.do(w, i)
+		w.settles(i)
+		say("the roll has ended in spite of: %s", meddling.name)
+	}
+	w.kept(ledger)
+}
+
+func failOver(w *world, i *bed.Instance) {
+	w.command(i, w.replicaOf(i, 2).Name, "CLUSTER", "FAILOVER")
+}
+
+// forget makes all nodes but itself forget a replica: gossip would else bring it
+// back at once.
+func forget(w *world, i *bed.Instance) {
+	victim := w.replicaOf(i, 2)
+	id := w.command(i, victim.Name, "CLUSTER", "MYID")
+	for _, p := range w.pods(i) {
+		if p.Name == victim.Name {
+			continue
+		}
+		// Its own primary refuses, and one that restarts does not answer.
+		if out, err := i.Command(w.ctx, p.Name, "CLUSTER", "FORGET", id); err != nil {
+			w.Logf("CLUSTER FORGET on %s: %s %v", p.Name, out, err)
+		}
+	}
+}
+
+func deletePrimary(w *world, i *bed.Instance) {
+	w.lose(i, w.led(i, 1))
+}
+
+func changeAgain(w *world, i *bed.Instance) {
+	w.must(i.Change(w.ctx, bed.Setting("slowlog-max-len", "300")))
+}
+
+func oneMoreShard(w *world, i *bed.Instance) {
+	w.must(i.Change(w.ctx, bed.Shards(4)))
+}
+
+// A shard's only other copy is synced before the one that was is restarted: what
+// is in memory alone outlives the roll.
+func TestWithoutVolumesAndWithOneReplicaACopyOfEveryShardIsThereAtAllTimes(t *testing.T) {
+	t.Parallel()
+	w := enter(t)
+	const data = 5 << 20
+	i := w.sharded("cache", 3, 1, bed.Version("8.1"), bed.InMemory())
+	w.must(i.Fill(w.ctx, data))
+	ledger := w.write(i, light)
+	w.guarded(i, func() {
+		w.must(ledger.Mark(w.ctx, "image change"))
+		w.change(i, bed.Version("9.1"))
+		w.settles(i)
+	})
+	w.unlost(i, data)
+	w.oneHandoverEach(w.proven(ledger), "image change")
+}
+
+// unlost fails if a key of the filler is missing.
+func (w *world) unlost(i *bed.Instance, bytes int) {
+	w.Helper()
+	var missing int
+	w.must(bed.Await(w.ctx, toCome, func(ctx context.Context) (_ bool, seen string, err error) {
+		missing, err = i.Unfilled(ctx, bytes)
+		return err == nil, fmt.Sprint(missing, " missing"), err
+	}))
+	if missing > 0 {
+		w.Errorf("%d keys of the filler are lost", missing)
+	}
+}
