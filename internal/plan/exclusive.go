@@ -127,8 +127,11 @@ func worksLater(policy model.Policy, shard model.Shard, working, halfway []strin
 	if len(others) < max(1, policy.ParallelShards) {
 		return model.Decision{}, false
 	}
-	return hold(shard, model.OtherShards, "", fmt.Sprintf(
-		"%s is at work; a rollout works in %d shards at the same time", others[0], max(1, policy.ParallelShards))), true
+	atOnce := "one shard"
+	if policy.ParallelShards > 1 {
+		atOnce = fmt.Sprintf("up to %d shards", policy.ParallelShards)
+	}
+	return hold(shard, model.OtherShards, "", fmt.Sprintf("%s is at work; a rollout works in %s at a time", others[0], atOnce)), true
 }
 
 // movesLater holds while anything else is going on at either end. What is half

@@ -65,8 +65,8 @@ func (r ring) ready() metav1.Condition {
 	if slots := covered(r.in.Snapshot).Count(); slots < model.SlotCount {
 		return no(string(model.SlotsUncovered), fmt.Sprintf("%d hash slots are served by nobody%s", model.SlotCount-slots, because(r.in.Plan)))
 	}
-	if ok, size := r.content(); ok <= size/2 {
-		return no(string(model.ClusterDisagrees), fmt.Sprintf("only %d of %d primaries find the cluster in order", ok, size))
+	if refusing := r.refusing(); len(refusing) > 0 {
+		return no(string(model.ClusterDisagrees), strings.Join(refusing, ", ")+" finds the cluster down, and takes no writes")
 	}
 	var missing []string
 	for _, n := range r.nodes {
@@ -84,21 +84,18 @@ func (r ring) ready() metav1.Condition {
 		r.in.Snapshot.Policy.Shards, model.SlotCount, r.wished()))
 }
 
-// content counts the primaries with slots, and those of them that find the cluster
-// in order.
-func (r ring) content() (ok, size int) {
+// refusing are the primaries with slots that do not find the cluster in order: one
+// that has just joined takes some seconds to.
+func (r ring) refusing() []string {
+	var names []string
 	for _, shard := range r.in.Snapshot.Shards {
 		for _, primary := range shard.Primaries() {
-			if primary.Server.Owned().Empty() {
-				continue
-			}
-			size++
-			if primary.Server.Cluster.OK {
-				ok++
+			if !primary.Server.Owned().Empty() && !primary.Server.Cluster.OK {
+				names = append(names, primary.Name)
 			}
 		}
 	}
-	return ok, size
+	return names
 }
 
 // progressing: steps are due, or something that is named is waited for.

@@ -195,10 +195,13 @@ func because(plan model.Plan) string {
 	return ": " + allHolds(plan)
 }
 
+// allHolds says each of them once: shards may wait for the same thing.
 func allHolds(plan model.Plan) string {
 	parts := make([]string, 0, len(plan.Holds))
 	for _, h := range plan.Holds {
-		parts = append(parts, h.String())
+		if text := h.String(); !slices.Contains(parts, text) {
+			parts = append(parts, text)
+		}
 	}
 	return strings.Join(parts, "; ")
 }

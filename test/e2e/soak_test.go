@@ -28,7 +28,7 @@ func TestSoakTwentyRolloutsInARowKeepTheGapShort(t *testing.T) {
 	w := enter(t)
 	run := w.rolls(20)
 	gaps, ratios := w.figures(run)
-	reactive := w.reactive()
+	reactive := w.reactive("reactive")
 	median, worst := gaps[len(gaps)/2], gaps[len(gaps)-1]
 	t.Logf("gap of %d handovers: median %.1f ms, worst %.1f ms, worst single writer %.1f ms; reactive %.1f ms",
 		len(gaps), median, worst, run.WorstClientGapMs, reactive.LongestGapMs)

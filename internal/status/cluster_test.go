@@ -1,0 +1,77 @@
+package status
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// sharded is a cluster of three shards as it was wished for, each a primary and
+// a replica.
+func sharded() Input {
+	in := Input{Generation: 2, Snapshot: model.Snapshot{Instance: "shop/cart", Topology: model.Cluster, Formed: true,
+		Policy: model.Policy{Nodes: 2, Shards: 3, MaxLag: 4096}}}
+	var members []model.Member
+	for k := range 3 {
+		primary, replica := fmt.Sprintf("%d.0", k), fmt.Sprintf("%d.1", k)
+		members = append(members,
+			model.Member{ID: primary, Address: addr(k, 0), Role: model.RolePrimary, Linked: true, Slots: model.EvenShare(k, 3)},
+			model.Member{ID: replica, Address: addr(k, 1), Role: model.RoleReplica, Primary: primary, Linked: true})
+	}
+	for k := range 3 {
+		shard := model.Shard{Name: fmt.Sprintf("cart-shard-%d", k), Index: k, Exists: true, Revision: "new", Size: 2}
+		for n := range 2 {
+			node := model.Node{
+				Ref: model.Ref{Name: fmt.Sprintf("%s-%d", shard.Name, n), UID: "uid", Address: addr(k, n)}, Ordinal: n,
+				Host: "host", Phase: model.PodRunning, Ready: true, InService: true, Admitted: true, Revision: "new",
+				Server: model.Server{Answered: true, Role: model.RoleReplica, Version: "9.1.2", ReplID: "h", Offset: 5000,
+					Follows: addr(k, 0), LinkUp: true,
+					Cluster: &model.ClusterServer{ID: fmt.Sprintf("%d.%d", k, n), OK: true, Members: members}},
+			}
+			if n == 0 {
+				node.Server.Role, node.Server.Follows, node.Server.LinkUp = model.RolePrimary, "", false
+				node.Server.Acked = map[string]int64{addr(k, 1): 5000}
+			}
+			shard.Nodes = append(shard.Nodes, node)
+		}
+		in.Snapshot.Shards = append(in.Snapshot.Shards, shard)
+	}
+	return in
+}
+
+func addr(shard, node int) string { return fmt.Sprintf("10.0.%d.%d:6379", shard, node) }
+
+func TestAClusterIsReadyWhenEachPrimaryTakesWrites(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*Input)
+		ready  string
+		says   string
+	}{
+		{"as wished", func(*Input) {}, "Ready=True AllInService", "3 shards serve all 16384 slots"},
+		{"a primary that has just joined finds the cluster down", func(in *Input) {
+			in.Snapshot.Shards[1].Nodes[0].Server.Cluster.OK = false
+		}, "Ready=False ClusterDisagrees", "cart-shard-1-0 finds the cluster down"},
+		{"a replica that finds it down takes no writes anyway", func(in *Input) {
+			in.Snapshot.Shards[1].Nodes[1].Server.Cluster.OK = false
+		}, "Ready=True AllInService", ""},
+		{"nobody leads a shard", func(in *Input) {
+			in.Snapshot.Shards[2].Nodes[0].Server = model.Server{}
+		}, "Ready=False NoPrimary", "cart-shard-2"},
+		{"slots without an owner", func(in *Input) {
+			c := in.Snapshot.Shards[2].Nodes[0].Server.Cluster
+			c.Members = slices.Clone(c.Members)
+			c.Members[4].Slots = model.Slots{}
+		}, "Ready=False SlotsUncovered", "hash slots are served by nobody"},
+	} {
+		in := sharded()
+		c.change(&in)
+		got := Derive(in)
+		if short := inShort(got)[0]; short != c.ready || !strings.Contains(said(got, "Ready"), c.says) {
+			t.Errorf("%s: %s: %s; wanted %s: %s", c.name, short, said(got, "Ready"), c.ready, c.says)
+		}
+	}
+}
