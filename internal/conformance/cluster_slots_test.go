@@ -28,20 +28,19 @@ func (c *Cluster) moves(from, to int, atomic bool, slots ...valkey.SlotRange) mo
 	return step
 }
 
-// owns says whether every node knows the slots at the shard's primary.
+// owns says whether every running node knows the slots at the shard's primary.
 func (c *Cluster) owns(shard int, slots valkey.SlotRange) bool {
 	id := c.Shards[shard][0].ID()
 	for _, s := range c.Servers() {
-		n, _ := s.Sees(id)
-		var theirs []model.SlotRange
-		for _, r := range n.Slots {
-			theirs = append(theirs, model.SlotRange(r))
-		}
-		if !modelSlots(slots).Minus(model.NewSlots(theirs...)).Empty() {
+		if n, _ := s.Sees(id); s.running() && !ownsAll(n, slots) {
 			return false
 		}
 	}
 	return true
+}
+
+func ownsAll(n valkey.ClusterNode, slots valkey.SlotRange) bool {
+	return modelSlots(slots).Minus(modelSlots(n.Slots...)).Empty()
 }
 
 // fill puts keys of those writers' slots at a server: many, so that a move lasts.
