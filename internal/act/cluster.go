@@ -206,8 +206,8 @@ func (a *Actor) release(ctx context.Context, s model.Release) error {
 	return nil
 }
 
-// forget makes each node forget what it knows of those members. For a minute they
-// cannot be told of them again, so all have to be told within that.
+// forget makes each node forget what it knows of those members. Whoever is told
+// passes it on, so one that does not answer keeps nobody in memory.
 func (a *Actor) forget(ctx context.Context, s model.Forget) error {
 	var failed []error
 	for _, ref := range s.At {

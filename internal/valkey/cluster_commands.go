@@ -66,8 +66,11 @@ func (n *Node) Replicate(ctx context.Context, id string) error {
 }
 
 // Forget strikes a node off this node's list, and for a minute keeps it from
-// being added again by others who still tell of it: all have to be told within
-// that time. One that it does not know and has not just forgotten: ErrUnknownNode.
+// being added again by others who still tell of it. This node tells the others,
+// and within a second or so all have forgotten it. A living one does not stay
+// away: it greets those from whom it has not heard for a node timeout, and so
+// comes and goes for that minute. One that it does not know and has not just
+// forgotten: ErrUnknownNode.
 func (n *Node) Forget(ctx context.Context, id string) error {
 	return n.expectOK(ctx, "CLUSTER", "FORGET", id)
 }
