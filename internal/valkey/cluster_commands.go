@@ -69,8 +69,8 @@ func (n *Node) Replicate(ctx context.Context, id string) error {
 // being added again by others who still tell of it. This node tells the others,
 // and within a second or so all have forgotten it. A living one does not stay
 // away: it greets those from whom it has not heard for a node timeout, and so
-// comes and goes for that minute. One that it does not know and has not just
-// forgotten: ErrUnknownNode.
+// comes and goes for that minute, and then is known to all again. One that this
+// node does not know and has not just forgotten: ErrUnknownNode.
 func (n *Node) Forget(ctx context.Context, id string) error {
 	return n.expectOK(ctx, "CLUSTER", "FORGET", id)
 }
