@@ -227,6 +227,9 @@ type Server struct {
 	LinkUp  bool
 	// LinkDown is how long the link to the primary has been down.
 	LinkDown time.Duration
+	// Unlinked: a member of a cluster that is told to follow a primary and has not
+	// been linked to it. What it holds may be what its disk held when it booted.
+	Unlinked bool
 	// Syncing is true during a full synchronisation.
 	Syncing bool
 

@@ -53,6 +53,7 @@ func fromView(view valkey.View) model.Server {
 	}
 	s.Cluster = clusterOf(view)
 	s.FailingOver = view.Info.PausedReason == pausedByFailover
+	s.Unlinked = s.Role == model.RoleReplica && !s.LinkUp && view.Info.LinkDownSeconds < 0
 	if s.Role == model.RolePrimary && unassigned(s.Cluster) {
 		s.Role, s.Follows, s.Acked = model.RoleReplica, model.Nobody, nil
 		s.LinkDown = time.Duration(view.Info.UptimeSeconds) * time.Second

@@ -71,6 +71,27 @@ func TestAMemberIsWhoServesSlotsOrWhomItFollows(t *testing.T) {
 	}
 }
 
+func TestAReplicaThatHasNotBeenLinkedSinceItBootedHasWhatItsDiskHad(t *testing.T) {
+	member := fake.Member{ID: "a", Addr: "10.0.0.1:6379", Flags: "myself,slave", Primary: "b"}
+	for name, row := range map[string]struct {
+		link, since string
+		unlinked    bool
+	}{
+		"never linked":              {"down", "-1", true},
+		"linked a moment ago":       {"down", "1", false},
+		"linked for the first time": {"up", "-1", false},
+	} {
+		s := fromView(viewOf(t, clusterMode(fake.Replica("10.0.0.2:6379", "h", 5),
+			"master_link_status", row.link, "master_link_down_since_seconds", row.since), member))
+		if s.Unlinked != row.unlinked {
+			t.Errorf("%s: unlinked is %t", name, s.Unlinked)
+		}
+	}
+	if s := fromView(viewOf(t, clusterMode(fake.Primary("h", 5)), fake.Member{ID: "a", Flags: "myself,master", Slots: "0-5460"})); s.Unlinked {
+		t.Error("a primary has nobody to be linked to")
+	}
+}
+
 func TestAFormerPrimaryThatIsHeldBackIsAReplicaOfNobodyOutsideOfTheCluster(t *testing.T) {
 	held := fromView(viewOf(t, map[string]string{"master_replid": "h1", "master_repl_offset": "500"}))
 	if !held.Held || held.Cluster != nil || held.Role != model.RoleReplica || held.Follows != model.Nobody || held.Offset != 500 {

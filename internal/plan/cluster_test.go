@@ -170,6 +170,11 @@ func TestClusterLosesNodes(t *testing.T) {
 			held(w.node(0, 0), 900)
 			w.node(0, 0).InService = false
 		}), steps: map[int]string{0: "let v-shard-0-0 join the cluster (v-shard-0-1 has superseded it)"}},
+		{name: "a replica that has not been linked since it booted is no heir while the primary's volume may come back", given: given(func(w *world) {
+			w.Policy.Durable = true
+			absentNode(w.node(0, 0))
+			w.node(0, 1).Server.LinkUp, w.node(0, 1).Server.Unlinked = false, true
+		}, ghost("0.0", model.EvenShare(0, 3))), holds: []string{"0:WaitingForCopies:v-shard-0-0"}},
 		{name: "the newer copy wins over the former primary", given: given(func(w *world) { held(w.node(0, 0), 900) }, ghost("0.0", model.EvenShare(0, 3))),
 			steps: map[int]string{0: "promote v-shard-0-1 (the primary is gone, and this replica has the most of its history)"}},
 		{name: "a former primary that has more than its replica joins as what it was", given: given(func(w *world) { held(w.node(0, 0), 1100) }, ghost("0.0", model.EvenShare(0, 3))),

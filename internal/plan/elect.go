@@ -101,9 +101,10 @@ func whole(n model.Node) bool {
 }
 
 // following says that the node is in service and its server has been told to
-// follow a real primary since it booted.
+// follow a real primary since it booted. In a cluster it is told so by its own
+// nodes.conf: there it has to have been linked.
 func following(n model.Node) bool {
-	return n.InService && n.Server.Follows != model.Nobody
+	return n.InService && n.Server.Follows != model.Nobody && !n.Server.Unlinked
 }
 
 // mostComplete has the highest offset; among equals one that was following, and
