@@ -175,6 +175,20 @@ func TestClusterLosesNodes(t *testing.T) {
 			absentNode(w.node(0, 0))
 			w.node(0, 1).Server.LinkUp, w.node(0, 1).Server.Unlinked = false, true
 		}, ghost("0.0", model.EvenShare(0, 3))), holds: []string{"0:WaitingForCopies:v-shard-0-0"}},
+		{name: "but not before the others know that one", given: given(func(w *world) {
+			lead(&w.Shards[0], 1, model.EvenShare(0, 3))
+			held(w.node(0, 0), 900)
+			w.node(0, 0).InService = false
+			w.parted("0.1", func(m *model.Member) { m.Linked = false })
+		}), holds: []string{"0:Joining:v-shard-0-0"}},
+		{name: "nor before a majority has heard of it", given: given(func(w *world) {
+			lead(&w.Shards[0], 1, model.EvenShare(0, 3))
+			held(w.node(0, 0), 900)
+			w.node(0, 0).InService = false
+			for _, who := range []string{"1.0", "2.0"} {
+				w.sees(who, "0.1", func(m *model.Member) { m.Slots = nil })
+			}
+		}), holds: []string{"0:Joining:v-shard-0-0"}},
 		{name: "the newer copy wins over the former primary", given: given(func(w *world) { held(w.node(0, 0), 900) }, ghost("0.0", model.EvenShare(0, 3))),
 			steps: map[int]string{0: "promote v-shard-0-1 (the primary is gone, and this replica has the most of its history)"}},
 		{name: "a former primary that has more than its replica joins as what it was", given: given(func(w *world) { held(w.node(0, 0), 1100) }, ghost("0.0", model.EvenShare(0, 3))),

@@ -180,10 +180,29 @@ func fewest(shard model.Shard, primaries map[string]int) (model.Node, bool) {
 	return best[0], true
 }
 
+// recognised says that a primary is of the cluster, and a majority of those who serve
+// slots knows what it serves.
+func (c cluster) recognised(primary model.Node) bool {
+	if !c.joined(primary) {
+		return false
+	}
+	owners, agree := c.owners(), 0
+	for _, o := range owners {
+		if slices.Equal(o.view[primary.Server.Cluster.ID].Slots, primary.Server.Owned()) {
+			agree++
+		}
+	}
+	return agree > len(owners)/2
+}
+
 // Join: a former primary that has been superseded starts, and is told so by the
 // others; everybody else becomes a replica once it knows the primary.
 func (c cluster) Join(shard model.Shard, n, primary model.Node, why string) model.Decision {
 	if n.Server.Held {
+		if !c.recognised(primary) {
+			return model.Wait(hold(shard, model.Joining, n.Name, fmt.Sprintf(
+				"%s has superseded it, and a majority does not know that yet: it would pass for the primary", primary.Name)))
+		}
 		return model.Do(model.Release{Node: n.Ref, Over: primary.Ref, Why: primary.Name + " has superseded it"})
 	}
 	if primary.Server.Cluster == nil {
