@@ -54,8 +54,9 @@ test-e2e: cluster-up ## Real Kubernetes, real servers, continuous writes; RUN='-
 	hack/test.sh e2e $(RUN)
 
 .PHONY: explore
-explore: ## Walk the simulated world within larger bounds
+explore: ## Walk the simulated worlds within larger bounds
 	cd internal/sim && VALKEEPER_EXPLORE=large go test -timeout 2h
+	cd internal/sim/cluster && VALKEEPER_EXPLORE=large go test -timeout 2h
 
 .PHONY: soak
 soak: cluster-up ## Many rolls, kills at random, 1 GB, idle instances: an hour or more

@@ -46,6 +46,7 @@ unit() {
   say "the explorer: every interleaving in small worlds"
   # From within, so that go test shows what was explored.
   (cd internal/sim && go test)
+  (cd internal/sim/cluster && go test)
 }
 
 servers() {

@@ -2,7 +2,8 @@ package explore
 
 import "fmt"
 
-// Laws are the laws of the engine in one line each; a Violation names one.
+// Laws are the laws of the engine in one line each, from 14 on those of a
+// cluster; a Violation names one.
 var Laws = map[int]string{
 	0:  "every plan can be made, and every wait has a reason",
 	1:  "a fresh, healthy node is never restarted",
@@ -18,6 +19,10 @@ var Laws = map[int]string{
 	11: "completion stays reachable",
 	12: "a never-Ready pod whose revision is superseded is replaced first",
 	13: "one shard's hold never takes another's step",
+	14: "no more shards at work than may be, and a majority of primaries stays",
+	15: "rollouts and migrations exclude each other in a shard",
+	16: "nothing is taken over beside a node that may serve, or where a majority can vote",
+	17: "no owner of slots is taken away, no lost data are replaced by an empty shard",
 }
 
 // Violation is a law that was broken.

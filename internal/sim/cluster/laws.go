@@ -1,0 +1,310 @@
+package cluster
+
+import (
+	"fmt"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+func (r *run) violate(law int, format string, args ...any) {
+	if r.found == nil {
+		r.found = &Violation{Law: law, Text: fmt.Sprintf(format, args...)}
+	}
+}
+
+// checkState is what holds in every state: for each group of slots at most one
+// server takes writes, and it has all that was acknowledged.
+func (r *run) checkState(s *State) {
+	if lost := s.owed &^ s.copies(); lost != 0 {
+		r.violate(9, "the last copy of acknowledged writes %b is gone", lost)
+	}
+	var taken groups
+	for i := range r.world.nodes() {
+		mine := s.accepts(i)
+		if s.n[i].cut == cutNow {
+			continue // it serves on until the node timeout: that is the servers' own
+		}
+		if both := taken & mine; both != 0 {
+			r.violate(5, "%s takes writes for slots %s, and so does another", podNames[i], r.world.slots(both))
+		}
+		taken |= mine
+		if missing := s.owed.in(mine) &^ s.n[i].set; missing != 0 {
+			r.violate(9, "%s takes writes and lacks acknowledged ones: %b", podNames[i], missing)
+		}
+	}
+}
+
+// checkPlan is what holds for every plan.
+func (r *run) checkPlan(s *State, p planned) {
+	for k := range r.world.shards() {
+		stale := s.n[2*k].stale || s.n[2*k+1].stale
+		held := false
+		for _, h := range p.holds {
+			held = held || h.Shard == shardNames[k]
+			if h.Reason == "" || h.Detail == "" {
+				r.violate(0, "a hold of %s says nothing", h.Shard)
+			}
+			if h.Reason == model.ShardLost && h.Shard == shardNames[k] && s.owed.in(s.k[k].slots) != 0 {
+				r.violate(0, "the data of %s pass for lost, and are not", h.Shard)
+			}
+		}
+		if stale && p.steps[k] == 0 && !held {
+			r.violate(0, "a pod of %s is stale, and there is neither a step nor a hold", shardNames[k])
+		}
+	}
+}
+
+// checkPromote: laws 5 and 9 when a server is made primary although nobody has handed
+// over to it.
+func (r *run) checkPromote(s *State, i int) {
+	claim := s.n[i].table.of(s.n[i].follows)
+	for j := range r.world.nodes() {
+		if j != i && s.accepts(j)&claim != 0 {
+			r.violate(5, "%s is promoted while %s takes writes for the same slots", podNames[i], podNames[j])
+		}
+	}
+	r.checkLacks(s, podNames[i], s.n[i].set, claim)
+}
+
+func (r *run) checkLacks(s *State, name string, set writes, claim groups) {
+	if missing := s.owed.in(claim) &^ set; missing != 0 {
+		r.violate(9, "%s is to serve and lacks acknowledged writes %b", name, missing)
+	}
+}
+
+// checkTakeover: law 16.
+func (r *run) checkTakeover(s *State, c int) {
+	if s.elects(c) {
+		r.violate(16, "%s takes over although a majority can vote for it", podNames[c])
+	}
+	for i := range r.world.nodes() {
+		if n := &s.n[i]; i != c && n.proc == up && n.primary && (n.cut == cutNow || n.silent) {
+			r.violate(16, "%s takes over beside %s, which may serve", podNames[c], podNames[i])
+		}
+	}
+}
+
+// checkRelease: laws 5 and 9 when a former primary joins as what it was.
+func (r *run) checkRelease(s *State, i int) {
+	claim := s.n[i].table.of(id(i))
+	if r.world.NoPersistence {
+		claim = 0
+	}
+	r.checkLacks(s, podNames[i], s.n[i].diskSet, claim)
+}
+
+// checkFollow: law 9 when a server is told to give up its copy.
+func (r *run) checkFollow(s *State, i, p int) {
+	theirs := r.world.all()
+	for j := range r.world.nodes() {
+		if shardOf(j) != shardOf(i) {
+			theirs &^= s.owned(j)
+		}
+	}
+	set := s.n[i].set | s.n[i].diskSet
+	if missing := s.owed.in(theirs) & set &^ s.n[p].set; missing != 0 {
+		r.violate(9, "%s is to give up its copy for that of %s, which lacks acknowledged writes %b", podNames[i], podNames[p], missing)
+	}
+}
+
+// checkHandover: laws 3 to 7, 10, 14 and 15 when a failover is asked for.
+func (r *run) checkHandover(s *State, from, to int) {
+	a, b := &s.n[from], &s.n[to]
+	name := podNames[to]
+	switch {
+	case !s.member(from) || !a.primary:
+		r.violate(5, "%s hands over and is no primary", podNames[from])
+	case b.stale:
+		r.violate(4, "the target %s is stale", name)
+	case s.down(to):
+		r.violate(4, "the target %s is down", name)
+	case !s.attached(to, from):
+		r.violate(4, "the target %s is not synced", name)
+	case a.set.count()-(a.set&b.set).count() > maxLag:
+		r.violate(4, "the target %s lags by more than the bound", name)
+	case s.k[shardOf(from)].attempt == attemptFailed:
+		r.violate(6, "the last handover has just failed")
+	case a.drain != drainNo:
+		r.violate(7, "the drain of %s has begun while it was primary", podNames[from])
+	}
+	for i := range r.world.nodes() {
+		if s.n[i].fail != 0 && !s.n[i].silent {
+			r.violate(10, "a failover runs on %s already", podNames[i])
+		}
+	}
+	r.checkKnown(s, from, to)
+	r.checkTouch(s, from)
+}
+
+// checkKnown: law 10 besides: every primary that can be seen knows the target, and a
+// majority finds the cluster in order.
+func (r *run) checkKnown(s *State, from, to int) {
+	if !s.elects(to) {
+		r.violate(10, "%s is to be elected, and no majority can", podNames[to])
+	}
+	for v := range r.world.nodes() {
+		if s.owned(v) != 0 && v != from && !s.n[v].silent && s.n[v].cut == cutNo && !s.reach(v, to) {
+			r.violate(10, "%s is to take over, and %s does not know it", podNames[to], podNames[v])
+		}
+	}
+}
+
+// checkBegins: laws 14 and 15 when something is taken from a shard that is well.
+func (r *run) checkBegins(s *State, i int) {
+	k := shardOf(i)
+	others := 0
+	for other := range r.world.shards() {
+		if other != k && r.disturbed(s, other) {
+			others++
+		}
+	}
+	if others >= max(1, r.world.Parallel) {
+		r.violate(14, "%s is to be touched, and %d other shards are at work", shardNames[k], others)
+	}
+	if m := s.migrates(k); m >= 0 {
+		r.violate(15, "%s is to be touched, and slots of %s move", podNames[i], podNames[m])
+	}
+}
+
+// checkTouch is checkBegins for what comes after a second look, which a drain does
+// not: all slots are served.
+func (r *run) checkTouch(s *State, i int) {
+	r.checkBegins(s, i)
+	if s.covered() != r.world.all() && r.visible(s) {
+		r.violate(14, "%s is to be touched while slots are served by nobody", podNames[i])
+	}
+}
+
+// covered are the groups that somebody says he serves.
+func (s *State) covered() (out groups) {
+	for i := range s.n {
+		out |= s.owned(i)
+	}
+	return out
+}
+
+// visible: the operator sees every server that runs.
+func (r *run) visible(s *State) bool {
+	for i := range r.world.nodes() {
+		if s.n[i].silent || s.n[i].cut != cutNo {
+			return false
+		}
+	}
+	return true
+}
+
+// disturbed: the operator has begun something in a shard and not ended it.
+func (r *run) disturbed(s *State, k int) bool {
+	for i := 2 * k; i < 2*k+2; i++ {
+		if s.n[i].ours || s.n[i].drain != drainNo {
+			return true
+		}
+	}
+	return s.k[k].op.part > 0
+}
+
+// migrates is a node that gives slots away, from or to a shard; -1 for none.
+func (s *State) migrates(k int) int {
+	for i := range s.n {
+		if s.n[i].moves != 0 && (shardOf(i) == k || shardOf(int(s.n[i].movesTo)) == k) && !s.n[i].silent {
+			return i
+		}
+	}
+	return -1
+}
+
+// checkTakeDown: laws 1 to 3, 6, 7, 14 and 15 when a pod is about to go.
+func (r *run) checkTakeDown(s *State, i int) {
+	n, name := &s.n[i], podNames[i]
+	if !n.stale && !s.down(i) {
+		r.violate(1, "%s is fresh and healthy", name)
+	}
+	if s.member(i) && n.primary && n.table.of(id(i)) != 0 {
+		r.violate(3, "%s is a primary with slots", name)
+	}
+	if s.down(i) {
+		return
+	}
+	r.checkTouch(s, i)
+	p := s.leader(shardOf(i))
+	switch {
+	case p < 0:
+		r.violate(6, "%s is to go, and who is primary is not beyond doubt", name)
+	case s.down(p) || !s.agreed(p):
+		r.violate(6, "%s is to go before a majority knows %s as primary", name, podNames[p])
+	case n.drain != drainPassed:
+		r.violate(7, "%s is to go with clients that have not had their time", name)
+	case !s.majority(p):
+		r.violate(14, "%s is to go without a majority of primaries", name)
+	}
+}
+
+// leader is the only node of a shard that serves; -1 if there is none.
+func (s *State) leader(k int) int {
+	found := -1
+	for i := 2 * k; i < 2*k+2; i++ {
+		if s.member(i) && s.n[i].primary && (s.owned(i) != 0 || s.followed(i)) {
+			if found >= 0 {
+				return -1
+			}
+			found = i
+		}
+	}
+	return found
+}
+
+// checkTakeAway: law 17 when a node is to go for good.
+func (r *run) checkTakeAway(s *State, i int) {
+	if s.n[i].conf && s.n[i].primary && s.n[i].table.of(id(i)) != 0 {
+		r.violate(17, "%s owns slots and is to be taken away", podNames[i])
+	}
+	set := s.n[i].set | s.n[i].diskSet
+	others := *s
+	others.n[i] = node{}
+	if only := s.owed & set &^ others.copies(); only != 0 {
+		r.violate(17, "%s is to be taken away and has the only copy of %b", podNames[i], only)
+	}
+	if s.member(i) && s.n[i].drain != drainPassed {
+		r.violate(7, "%s is to be taken away with clients that have not had their time", podNames[i])
+	}
+	for j := range r.world.nodes() {
+		if shardOf(j) != shardOf(i) && s.reach(j, i) {
+			r.violate(17, "%s is to be taken away, and %s still knows it", podNames[i], podNames[j])
+		}
+	}
+}
+
+// checkForget: law 17: who owns slots is not forgotten, nor are they with it.
+func (r *run) checkForget(s *State, i int, who id) {
+	for j := range r.world.nodes() {
+		if s.member(j) && s.n[j].table.of(who) != 0 && s.n[j].part == s.n[i].part {
+			r.violate(17, "%s is to forget %s, which owns slots", podNames[i], idName(who))
+		}
+	}
+}
+
+// checkAddSlots: laws 5, 9 and 17 when slots that nobody serves get an owner.
+func (r *run) checkAddSlots(s *State, i int, claim groups) {
+	for j := range r.world.nodes() {
+		if j != i && s.owned(j)&claim != 0 {
+			r.violate(5, "%s is given slots that %s serves", podNames[i], podNames[j])
+		}
+	}
+	if s.formed && !r.world.ReassignEmpty && s.n[i].set.in(claim) == 0 {
+		r.violate(17, "%s is given slots of data that are lost, unasked", podNames[i])
+	}
+	r.checkLacks(s, podNames[i], s.n[i].set, claim)
+}
+
+// checkMove: law 15 when slots begin to move.
+func (r *run) checkMove(s *State, from, to int) {
+	for _, i := range []int{from, to} {
+		k := shardOf(i)
+		switch {
+		case r.disturbed(s, k), s.n[i].fail != 0:
+			r.violate(15, "slots are to move from or to %s, which is at work", shardNames[k])
+		case s.migrates(k) >= 0:
+			r.violate(15, "slots are to move from or to %s, and others are on their way", shardNames[k])
+		}
+	}
+}

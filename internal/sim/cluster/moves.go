@@ -1,0 +1,140 @@
+package cluster
+
+import "fmt"
+
+// MoveKind is what can happen.
+type MoveKind uint8
+
+// What can happen.
+const (
+	moveLook MoveKind = iota
+	moveAct
+	moveCrashOperator
+	moveGone
+	moveStart
+	moveRemove
+	moveDrained
+	moveBackoff
+	moveHear
+	moveFound
+	moveMet
+	moveListened
+	moveWrite
+	moveElected
+	moveGiveUp
+	moveMoved
+	moveMoveFailed
+	moveAgain
+	moveReplicate
+	moveSynced
+	moveStops
+	moveHeal
+	moveSpec
+	moveCrash
+	moveDelete
+	moveSilence
+	moveCut
+	moveFailover
+)
+
+var moveText = map[MoveKind]string{
+	moveCrashOperator: "THE OPERATOR DIES",
+	moveGone:          "the pod of %s is gone",
+	moveStart:         "%s starts",
+	moveRemove:        "the StatefulSet controller removes %s",
+	moveDrained:       "the clients of %s have fallen silent",
+	moveBackoff:       "the backoff of %s has passed",
+	moveHear:          "%s hears the news",
+	moveFound:         "%s finds the others under its new address",
+	moveMet:           "%s has met whom it was told to meet",
+	moveListened:      "%s has listened, and serves",
+	moveWrite:         "%s acknowledges a write",
+	moveElected:       "%s is elected",
+	moveGiveUp:        "the failover of %s is given up",
+	moveMoved:         "%s has given its slots away",
+	moveMoveFailed:    "the migration from %s fails",
+	moveAgain:         "the migration from %s may be tried again",
+	moveReplicate:     "%s has caught up",
+	moveSynced:        "%s has synchronised",
+	moveStops:         "%s stops: it has been without a majority for long, and Kubernetes has lost its host",
+	moveHeal:          "%s is well again",
+	moveSpec:          "THE USER changes the spec",
+	moveCrash:         "%s CRASHES",
+	moveDelete:        "SOMEBODY deletes the pod of %s",
+	moveSilence:       "%s FALLS SILENT",
+	moveCut:           "the host of %s is CUT OFF",
+	moveFailover:      "A USER runs CLUSTER FAILOVER on %s",
+}
+
+// Move is one thing that happens, to a node or in a shard.
+type Move struct {
+	Kind  MoveKind
+	Place string
+	What  string
+}
+
+func (m Move) String() string {
+	switch m.Kind {
+	case moveLook:
+		return "the operator looks, and wants to " + m.What
+	case moveAct:
+		return "the operator at " + m.What
+	}
+	text := moveText[m.Kind]
+	if m.Place != "" {
+		return fmt.Sprintf(text, m.Place)
+	}
+	return text
+}
+
+// run computes what can happen in a world. It is not safe for concurrent use.
+type run struct {
+	world *World
+	plans map[State]planned
+	out   []edge
+	fault bool
+	found *Violation
+}
+
+func newRun(w *World) *run { return &run{world: w, plans: map[State]planned{}} }
+
+// Moves lists everything that can happen next. The slice is reused.
+func (r *run) Moves(s *State) []edge {
+	r.out, r.fault = r.out[:0], false
+	r.operatorMoves(s)
+	r.podMoves(s)
+	r.serverMoves(s)
+	r.faultMoves(s)
+	return r.out
+}
+
+// emit takes a move, and checks what must hold wherever it leads.
+func (r *run) emit(m Move, next State) {
+	next.canonical()
+	r.checkState(&next)
+	r.out = append(r.out, edge{Move: m, Next: next, Fault: r.fault, Broken: r.found != nil})
+}
+
+// node is a move of one node.
+func (r *run) node(s *State, kind MoveKind, i int, change func(*State, *node)) {
+	next := *s
+	change(&next, &next.n[i])
+	r.emit(Move{Kind: kind, Place: podNames[i]}, next)
+}
+
+// emitShard is a move of a whole shard.
+func (r *run) emitShard(s *State, kind MoveKind, k int, change func(*State)) {
+	next := *s
+	change(&next)
+	r.emit(Move{Kind: kind, Place: shardNames[k]}, next)
+}
+
+// fault1 is a fault of one node.
+func (r *run) fault1(s *State, kind MoveKind, i int, change func(*State, *node)) {
+	r.fault = true
+	r.node(s, kind, i, func(s *State, n *node) {
+		s.faults++
+		change(s, n)
+	})
+	r.fault = false
+}

@@ -1,0 +1,284 @@
+package cluster
+
+import (
+	"fmt"
+	"math/bits"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// planned is a plan as the simulation needs it: the number of the step of each
+// shard, and the holds.
+type planned struct {
+	steps [maxShards]uint16
+	holds []model.Hold
+}
+
+// number gives a step a number; 0 is none.
+func (b *book) number(step model.Step) uint16 {
+	if step == nil {
+		return 0
+	}
+	key := fmt.Sprintf("%#v", step)
+	if n, ok := b.numbers[key]; ok {
+		return n
+	}
+	b.steps = append(b.steps, step)
+	b.numbers[key] = uint16(len(b.steps)) //nolint:gosec // some hundreds
+	return b.numbers[key]
+}
+
+func (b *book) step(number uint16) model.Step {
+	if number == 0 {
+		return nil
+	}
+	return b.steps[number-1]
+}
+
+// plan is the plan for what is seen of a state. It is kept: the planner is a pure
+// function, and many moves change nothing that it is shown.
+func (r *run) plan(s *State) planned {
+	key := s.seenPart()
+	if p, ok := r.plans[key]; ok {
+		return p
+	}
+	made, err := r.world.decide(r.world.View(s))
+	if err != nil {
+		r.violate(0, "the planner failed: %v", err)
+	}
+	p := planned{holds: made.Holds}
+	for k := range r.world.shards() {
+		p.steps[k] = r.world.book.number(made.Steps[shardNames[k]])
+	}
+	r.plans[key] = p
+	return p
+}
+
+// seenPart keeps of a state what View reads.
+func (s *State) seenPart() State {
+	v := *s
+	v.owed, v.written, v.faults, v.crashes = 0, 0, 0, 0
+	for k := range v.k {
+		v.k[k].op = operator{}
+	}
+	for i := range v.n {
+		n := &v.n[i]
+		n.ours, n.foreign, n.listens = false, false, false
+		if n.proc != held {
+			n.diskHist, n.diskSet = 0, 0
+		}
+	}
+	return v
+}
+
+// busy: the operator is in the middle of a step.
+func (s *State) busy() bool {
+	for k := range s.k {
+		if s.k[k].op.step != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// operatorMoves: it looks, and then performs the steps of all shards at the same
+// time. It looks again when all of them are done.
+func (r *run) operatorMoves(s *State) {
+	if !s.busy() {
+		r.look(*s)
+		return
+	}
+	for k := range r.world.shards() {
+		if s.k[k].op.step != 0 {
+			a := act{run: r, k: k, s: *s}
+			a.perform()
+		}
+	}
+}
+
+// look is the operator's look: it writes down what cannot be seen later, and plans.
+func (r *run) look(s State) {
+	p := r.plan(&s)
+	next := s
+	r.world.remember(&next)
+	r.checkPlan(&s, p)
+	what := ""
+	for k, n := range p.steps {
+		next.k[k].op = operator{step: n}
+		if n != 0 {
+			what += fmt.Sprintf("%s; ", r.world.book.step(n))
+		}
+	}
+	if next != s {
+		r.emit(Move{Kind: moveLook, What: what}, next)
+	}
+}
+
+// remember writes the operator's memory, as the status does with each look.
+func (w *World) remember(s *State) {
+	var covered groups
+	for k := range w.shards() {
+		one, primaries := &s.k[k], s.seenPrimaries(k)
+		for _, p := range primaries {
+			covered |= s.owned(p)
+		}
+		if len(primaries) == 1 {
+			p := primaries[0]
+			one.formed, one.last, one.slots = true, uint8(p)+1, s.owned(p)
+			if h := s.n[p].hist; h != 0 && one.hists[0] != h {
+				one.hists = [len(one.hists)]uint8{h, one.hists[0]}
+			}
+		}
+		if k >= w.wished(s) && one.size == 0 && one.slots == 0 && s.n[2*k].phase == absent && s.n[2*k+1].phase == absent {
+			*one = shard{op: one.op}
+		}
+	}
+	s.formed = s.formed || covered == w.all()
+}
+
+// seenPrimaries are the nodes of a shard that tell the operator that they are its
+// primary.
+func (s *State) seenPrimaries(k int) (out []int) {
+	for i := 2 * k; i < 2*k+2; i++ {
+		n := &s.n[i]
+		if s.member(i) && n.primary && !n.silent && n.cut == cutNo && (s.owned(i) != 0 || s.followed(i)) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// act is one shard's step as it goes on from a state.
+type act struct {
+	*run
+	k int
+	s State
+}
+
+func (a *act) op() *operator { return &a.s.k[a.k].op }
+
+func (a *act) step() model.Step { return a.world.book.step(a.op().step) }
+
+// done ends the step.
+func (a *act) done(what string) {
+	text := fmt.Sprintf("%q: %s", a.step(), what)
+	*a.op() = operator{}
+	a.emit(Move{Kind: moveAct, What: text}, a.s)
+}
+
+// part ends a part of the step.
+func (a *act) part(what string) {
+	text := fmt.Sprintf("%q: %s", a.step(), what)
+	a.op().part++
+	a.emit(Move{Kind: moveAct, What: text}, a.s)
+}
+
+// gone: the pod that was looked at has been replaced since.
+func (a *act) gone(i int) bool { return a.op().gone&(1<<i) != 0 }
+
+// reachable says whether the operator can talk to the server that it has seen.
+func (a *act) reachable(i int) bool {
+	n := &a.s.n[i]
+	return !a.gone(i) && n.proc != dead && !n.silent && n.cut == cutNo
+}
+
+// same says whether a fresh look leads to the same step.
+func (a *act) same() bool {
+	if a.world.Mutant.NoReplan {
+		return true
+	}
+	step := a.step()
+	if a.op().gone&mentions(step) != 0 {
+		return false
+	}
+	now := a.world.book.step(a.plan(&a.s).steps[a.k])
+	if now == nil || !step.Same(now) {
+		return false
+	}
+	a.op().step = a.world.book.number(now) // it is performed as it is planned now
+	return true
+}
+
+// index finds the node behind a name: v-1-0 is the first of shard 1.
+func index(r model.Ref) int { return 2*int(r.Name[2]-'0') + int(r.Name[4]-'0') }
+
+func setOf(refs ...model.Ref) (out uint8) {
+	for _, r := range refs {
+		if r.Name != "" {
+			out |= 1 << index(r)
+		}
+	}
+	return out
+}
+
+// mentions is the set of nodes whose pods make the step the one that it is.
+func mentions(step model.Step) uint8 {
+	switch s := step.(type) {
+	case model.Promote:
+		return setOf(s.Node)
+	case model.Follow:
+		return setOf(s.Node, s.Primary)
+	case model.Handover:
+		return setOf(s.From, s.To)
+	case model.Restart:
+		return setOf(s.Node)
+	case model.Meet:
+		return setOf(append(s.Nodes, s.Via)...)
+	case model.AddSlots:
+		return setOf(s.Node)
+	case model.Release:
+		return setOf(s.Node, s.Over)
+	case model.Forget:
+		return setOf(s.At...)
+	case model.MoveSlots:
+		return setOf(s.From, s.To)
+	}
+	return 0
+}
+
+// each visits the nodes of a set.
+func each(set uint8, visit func(i int)) {
+	for rest := set; rest != 0; rest &= rest - 1 {
+		visit(bits.TrailingZeros8(rest))
+	}
+}
+
+func (a *act) perform() {
+	step := a.step()
+	_, takesTurns := step.(model.Handover)
+	if step.Disruptive() && a.op().part == 0 && !takesTurns {
+		if !a.same() {
+			a.done("out of date")
+			return
+		}
+		step = a.step()
+	}
+	switch step := step.(type) {
+	case model.Promote:
+		a.promote(step)
+	case model.Follow:
+		a.follow(step)
+	case model.Publish:
+		a.publish(step)
+	case model.Scale:
+		a.scale(step)
+	case model.Drain:
+		a.drain(step)
+	case model.Restart:
+		a.restart(step)
+	case model.Handover:
+		a.handover(step)
+	case model.Meet:
+		a.meet(step)
+	case model.AddSlots:
+		a.addSlots(step)
+	case model.Release:
+		a.release(step)
+	case model.Forget:
+		a.forget(step)
+	case model.MoveSlots:
+		a.moveSlots(step)
+	case model.CancelMoves:
+		a.cancelMoves(step)
+	}
+}

@@ -1,0 +1,63 @@
+package cluster
+
+// podMoves are what Kubernetes does by itself, and what is about time alone.
+func (r *run) podMoves(s *State) {
+	for i := range r.world.nodes() {
+		r.podMove(s, i)
+		if n := &s.n[i]; n.drain == drainBegun {
+			r.node(s, moveDrained, i, func(_ *State, n *node) { n.drain = drainPassed })
+		}
+	}
+	for k := range r.world.shards() {
+		if s.k[k].attempt == attemptFailed {
+			r.emitShard(s, moveBackoff, k, func(s *State) { s.k[k].attempt = attemptWaited })
+		}
+	}
+}
+
+func (r *run) podMove(s *State, i int) {
+	wanted := ordinalOf(i) < int(s.k[shardOf(i)].size)
+	switch n := &s.n[i]; n.phase {
+	case absent:
+		if wanted {
+			r.node(s, moveStart, i, func(s *State, n *node) {
+				n.phase, n.lost = running, n.conf
+				r.boot(s, i)
+			})
+		}
+	case running:
+		switch {
+		case n.cut != cutNo:
+		case !wanted:
+			r.node(s, moveRemove, i, func(_ *State, n *node) { n.phase = terminating })
+		case n.proc == dead:
+			r.node(s, moveStart, i, func(s *State, _ *node) { r.boot(s, i) })
+		}
+	case terminating:
+		r.node(s, moveGone, i, func(s *State, _ *node) { r.vanish(s, i) })
+	}
+}
+
+// vanish ends a pod: its address leads nowhere, its emptyDir is lost, and so is the
+// volume of a shard that has left.
+func (r *run) vanish(s *State, i int) {
+	n := &s.n[i]
+	foreign := n.foreign
+	r.die(s, i, true, foreign)
+	n.phase = absent
+	if !r.world.Durable || s.k[shardOf(i)].size == 0 {
+		n.diskHist, n.diskSet = 0, 0
+		s.loseIdentity(i)
+		if s.k[shardOf(i)].size == 0 {
+			n.ours = false
+		}
+	}
+	for k := range s.k {
+		if s.k[k].op.step != 0 {
+			s.k[k].op.gone |= 1 << i
+		}
+	}
+	if foreign {
+		s.owed &= r.world.lasting(s)
+	}
+}

@@ -1,0 +1,79 @@
+package cluster
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// Start is the first state.
+func (r *run) Start() State { return r.world.Start() }
+
+// Broken is the first law that was broken.
+func (r *run) Broken() *Violation { return r.found }
+
+// Stuck breaks law 11.
+func (r *run) Stuck(s *State) {
+	r.violate(11, "no way to completion from here; the plan is to %s, held by %v", r.tell(r.plan(s)), r.plan(s).holds)
+}
+
+// tell is a plan in one line.
+func (r *run) tell(p planned) string {
+	var out []string
+	for _, n := range p.steps {
+		if n != 0 {
+			out = append(out, r.world.book.step(n).String())
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+// Complete: every slot is served, every node is in service, and the operator has
+// nothing to do and nothing to wait for.
+func (r *run) Complete(s *State) bool {
+	if s.busy() {
+		return false
+	}
+	var served groups
+	for i := range r.world.nodes() {
+		if !r.inPlace(s, i) {
+			return false
+		}
+		served |= s.accepts(i)
+	}
+	p := r.plan(s)
+	if served != r.world.all() || p.steps != [maxShards]uint16{} || len(p.holds) > 0 {
+		return false
+	}
+	if lost := s.owed &^ s.served(); lost != 0 {
+		r.violate(9, "the cluster is complete, and no primary has acknowledged writes %b", lost)
+	}
+	return true
+}
+
+// served is what the primaries have of the groups that they serve.
+func (s *State) served() (all writes) {
+	for i := range s.n {
+		all |= s.n[i].set.in(s.accepts(i))
+	}
+	return all
+}
+
+func (r *run) inPlace(s *State, i int) bool {
+	n := &s.n[i]
+	if shardOf(i) >= r.world.wished(s) {
+		return n.phase == absent && s.k[shardOf(i)].size == 0
+	}
+	p := s.leader(shardOf(i))
+	return p >= 0 && !s.down(i) && !n.stale && n.drain == drainNo && n.fail == 0 && n.moves == 0 && !n.lost &&
+		(i == p || s.attached(i, p)) && s.ok(i, r.world.all()) && !s.news(i) && n.ghosts == 0
+}
+
+// forPerson are the reasons that ask for a person's decision.
+var forPerson = []model.Reason{model.HistoryUnknown, model.ShardLost, model.ForeignPrimary}
+
+// ForPerson: one of the holds asks for a person's decision.
+func (r *run) ForPerson(s *State) bool {
+	return slices.ContainsFunc(r.plan(s).holds, func(h model.Hold) bool { return slices.Contains(forPerson, h.Reason) })
+}
