@@ -1,10 +1,12 @@
 package plan_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/plan"
 )
 
 // given makes a cluster of three shards, changes it, and lets its members talk.
@@ -247,6 +249,31 @@ func TestAllNodesCameBackAtOnce(t *testing.T) {
 			w.node(2, 0).InService = false
 		}), steps: map[int]string{2: "publish primary v-shard-2-0, replicas []"}},
 	})
+}
+
+// REPLICAOF is refused in a cluster: what a person is told to run has to work there.
+func TestWhoChoosesACopyIsToldHow(t *testing.T) {
+	w := sharded(3)
+	for i := range 2 {
+		w.node(0, i).InService = false
+	}
+	held(w.node(0, 0), 900)
+	w.node(0, 0).Server.ReplID = "h7"
+	w.node(0, 1).Server.ReplID, w.node(0, 1).Server.LinkUp = "h8", false
+	w.gossip(ghost("0.0", model.EvenShare(0, 3)))
+	p, err := plan.Next(w.Snapshot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	holds := p.HoldsOf("v-shard-0")
+	if len(holds) != 2 {
+		t.Fatalf("%v", holds)
+	}
+	for i, command := range []string{"SHUTDOWN NOSAVE", "CLUSTER FAILOVER TAKEOVER"} {
+		if h := holds[i]; h.Reason != model.HistoryUnknown || !strings.HasSuffix(h.Detail, "run "+command+" on it") {
+			t.Errorf("%s: %s", h.Node, h)
+		}
+	}
 }
 
 func TestAShardIsLost(t *testing.T) {

@@ -216,16 +216,16 @@ func promoteRemembered(rules topology.Rules, shard model.Shard, full []model.Nod
 			return rules.Promotion(shard, n, "the copies have no common history, and it was the last primary")
 		}
 	}
-	return unknownHistory(shard, full)
+	return unknownHistory(rules, shard, full)
 }
 
 // unknownHistory leaves the choice between copies to a person.
-func unknownHistory(shard model.Shard, copies []model.Node) model.Decision {
+func unknownHistory(rules topology.Rules, shard model.Shard, copies []model.Node) model.Decision {
 	holds := make([]model.Hold, 0, len(copies))
 	for _, n := range copies {
 		holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.HistoryUnknown, Node: n.Name,
 			Detail: fmt.Sprintf("it holds %d keys of history %.8s at offset %d; which copy is the newest cannot be told: "+
-				"choose one and run REPLICAOF NO ONE on it", n.Server.Keys, n.Server.ReplID, n.Server.Offset)})
+				"choose one; if it is this one, run %s on it", n.Server.Keys, n.Server.ReplID, n.Server.Offset, rules.Chosen(n))})
 	}
 	return model.Wait(holds...)
 }
@@ -238,7 +238,7 @@ func promoteNewest(rules topology.Rules, shard model.Shard, nodes []model.Node, 
 	case len(known) == 0:
 		return model.Decision{}
 	case !sameHistory(shard, known): // two continued the last known one, each in its own way
-		return unknownHistory(shard, known)
+		return unknownHistory(rules, shard, known)
 	}
 	return rules.Promotion(shard, mostComplete(known), why)
 }

@@ -180,6 +180,15 @@ func fewest(shard model.Shard, primaries map[string]int) (model.Node, bool) {
 	return best[0], true
 }
 
+// Chosen: REPLICAOF is refused. Who is held back joins as what it was when it is let
+// go, and a member takes the slots.
+func (cluster) Chosen(n model.Node) string {
+	if n.Server.Held {
+		return "SHUTDOWN NOSAVE"
+	}
+	return "CLUSTER FAILOVER TAKEOVER"
+}
+
 // recognised says that a primary is of the cluster, and a majority of those who serve
 // slots knows what it serves.
 func (c cluster) recognised(primary model.Node) bool {

@@ -40,6 +40,8 @@ type Rules interface {
 	// Empty decides about a shard of which no node holds anything, able being
 	// those that could be promoted. Nothing means that any of them may be.
 	Empty(shard model.Shard, able []model.Node) model.Decision
+	// Chosen is the command by which a person makes a copy the one that counts.
+	Chosen(n model.Node) string
 	// Join makes a node follow its shard's primary.
 	Join(shard model.Shard, n, primary model.Node, why string) model.Decision
 
@@ -73,6 +75,8 @@ func (loner) Promotion(_ model.Shard, n model.Node, why string) model.Decision {
 }
 
 func (loner) Empty(model.Shard, []model.Node) model.Decision { return model.Decision{} }
+
+func (loner) Chosen(model.Node) string { return "REPLICAOF NO ONE" }
 
 func (loner) Join(_ model.Shard, n, primary model.Node, why string) model.Decision {
 	return model.Do(model.Follow{Node: n.Ref, Primary: primary.Ref, Why: why})
