@@ -290,7 +290,7 @@ func (r *run) checkAddSlots(s *State, i int, claim groups) {
 			r.violate(5, "%s is given slots that %s serves", podNames[i], podNames[j])
 		}
 	}
-	if s.formed && !r.world.ReassignEmpty && s.n[i].set.in(claim) == 0 {
+	if s.formed && !r.world.ReassignEmpty && !s.reassign && s.n[i].set.in(claim) == 0 {
 		r.violate(17, "%s is given slots of data that are lost, unasked", podNames[i])
 	}
 	r.checkLacks(s, podNames[i], s.n[i].set, claim)

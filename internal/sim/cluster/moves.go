@@ -29,6 +29,8 @@ const (
 	moveSynced
 	moveStops
 	moveHeal
+	moveChoose
+	moveReassign
 	moveSpec
 	moveCrash
 	moveDelete
@@ -58,6 +60,8 @@ var moveText = map[MoveKind]string{
 	moveSynced:        "%s has synchronised",
 	moveStops:         "%s stops: it has been without a majority for long, and Kubernetes has lost its host",
 	moveHeal:          "%s is well again",
+	moveChoose:        "A PERSON chooses the copy of %s",
+	moveReassign:      "A PERSON gives up the lost data of %s",
 	moveSpec:          "THE USER changes the spec",
 	moveCrash:         "%s CRASHES",
 	moveDelete:        "SOMEBODY deletes the pod of %s",
@@ -104,6 +108,7 @@ func (r *run) Moves(s *State) []edge {
 	r.operatorMoves(s)
 	r.podMoves(s)
 	r.serverMoves(s)
+	r.personMoves(s)
 	r.faultMoves(s)
 	return r.out
 }

@@ -35,6 +35,9 @@ func (b *book) step(number uint16) model.Step {
 	return b.steps[number-1]
 }
 
+// keptPlans bounds the plans that are kept: neighbours share them, others seldom do.
+const keptPlans = 300_000
+
 // plan is the plan for what is seen of a state. It is kept: the planner is a pure
 // function, and many moves change nothing that it is shown.
 func (r *run) plan(s *State) planned {
@@ -49,6 +52,9 @@ func (r *run) plan(s *State) planned {
 	p := planned{holds: made.Holds}
 	for k := range r.world.shards() {
 		p.steps[k] = r.world.book.number(made.Steps[shardNames[k]])
+	}
+	if len(r.plans) == keptPlans {
+		clear(r.plans)
 	}
 	r.plans[key] = p
 	return p

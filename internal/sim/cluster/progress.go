@@ -70,10 +70,44 @@ func (r *run) inPlace(s *State, i int) bool {
 		(i == p || s.attached(i, p)) && s.ok(i, r.world.all()) && !s.news(i) && n.ghosts == 0
 }
 
-// forPerson are the reasons that ask for a person's decision.
-var forPerson = []model.Reason{model.HistoryUnknown, model.ShardLost, model.ForeignPrimary}
-
-// ForPerson: one of the holds asks for a person's decision.
+// ForPerson: what only a person decides is decided (personMoves), but for a shard that
+// is led by another shard's node.
 func (r *run) ForPerson(s *State) bool {
-	return slices.ContainsFunc(r.plan(s).holds, func(h model.Hold) bool { return slices.Contains(forPerson, h.Reason) })
+	return slices.ContainsFunc(r.plan(s).holds, func(h model.Hold) bool { return h.Reason == model.ForeignPrimary })
+}
+
+// personMoves are what people do when a hold asks them to. What the copy that they
+// choose does not have, or was lost, is theirs to answer for.
+func (r *run) personMoves(s *State) {
+	if s.busy() {
+		return
+	}
+	for _, h := range r.plan(s).holds {
+		switch h.Reason {
+		case model.HistoryUnknown:
+			i := index(model.Ref{Name: h.Node})
+			r.node(s, moveChoose, i, func(s *State, _ *node) { r.chosen(s, i) })
+		case model.ShardLost:
+			next := *s
+			next.reassign = true
+			r.emit(Move{Kind: moveReassign, Place: h.Shard}, next)
+		}
+	}
+}
+
+// chosen is SHUTDOWN NOSAVE on a server that is held back, and CLUSTER FAILOVER
+// TAKEOVER on any other (topology's Chosen).
+func (r *run) chosen(s *State, i int) {
+	n := &s.n[i]
+	claim := n.table.of(n.follows)
+	if n.primary {
+		claim = n.table.of(id(i))
+	}
+	set := n.set | n.diskSet
+	if n.proc == held {
+		r.released(s, i)
+	} else {
+		s.win(i)
+	}
+	s.owed &^= s.owed.in(claim) &^ set
 }

@@ -168,7 +168,8 @@ type State struct {
 	k [maxShards]shard
 
 	formed     bool
-	spec       uint8 // index of World.Specs
+	spec       uint8 // index of World.Wished
+	reassign   bool  // a person has set spec.recovery.onShardLoss to ReassignEmpty
 	ghostEpoch [maxNodes]uint8
 
 	owed    writes // acknowledged, and still there to be lost

@@ -106,7 +106,7 @@ func changes() []World {
 // LargeWorlds are what `make explore` walks besides: more faults at a time, up to a
 // bound of states.
 func LargeWorlds() []World {
-	const most = 3_000_000
+	const most = 2_000_000
 	out := []World{
 		cluster3("two shards roll at the same time", 0b011).with(func(w *World) { w.Parallel = 2 }),
 		cluster3("three shards roll, two at a time", 0b111).with(func(w *World) { w.Parallel, w.Prepare = 2, replicasRolled }),
