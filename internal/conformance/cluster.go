@@ -174,7 +174,7 @@ func (s *Server) WaitAnswers() {
 	s.t.Helper()
 	Eventually(s.t, s.Addr()+" answers", func() bool {
 		if !s.running() {
-			s.t.Fatalf("valkey %s ended at its start:\n%s", s.Spec.Version, s.LogTail(10))
+			s.t.Fatalf("valkey %s ended at its start:\n%s", s.Spec.Version, s.lastWords())
 		}
 		reply, err := s.Do("PING")
 		return err == nil && reply == "PONG"

@@ -33,6 +33,7 @@ func TestNodeThatComesBackUnderANewAddressIsFoundByTheOthers(t *testing.T) {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
 			c := FormCluster(t, Spec{Version: version}, 3, 1)
+			c.waitShardIDs()
 			for i, shard := range c.Shards[:2] {
 				primary, replica := shard[0], shard[1]
 				id := replica.ID()
@@ -61,6 +62,7 @@ func TestNodesThatComeBackWithEachOthersAddressesAreFound(t *testing.T) {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
 			c := FormCluster(t, Spec{Version: version}, 3, 1)
+			c.waitShardIDs()
 			one, two := c.Shards[0][1], c.Shards[1][1]
 			one.Stop()
 			two.Stop()
@@ -87,6 +89,7 @@ func TestNodesThatAllComeBackUnderNewAddressesAreHealedByMeet(t *testing.T) {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
 			c := FormCluster(t, Spec{Version: version, Persistence: RDB}, 3, 1)
+			c.waitShardIDs()
 			formed := c.asFormed()
 			for i, shard := range c.Shards {
 				shard[0].Must("SET", hashTag(c.SlotsOf(i), 0), "kept")

@@ -52,6 +52,7 @@ func TestGapsOfTheClusterRecipes(t *testing.T) {
 
 func measureInCluster(t *testing.T, version Version, recipe clusterRecipe, runs int) {
 	c := FormCluster(t, Spec{Version: version, Config: recipe.config}, 3, 1)
+	c.waitShardIDs()
 	old, target := c.Shards[0][0], c.Shards[0][1]
 	var gaps []time.Duration
 	var losses []int

@@ -19,6 +19,7 @@ func TestReplicasDoNotWinWithoutAMajorityAndTakeOverWhenAsked(t *testing.T) {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
 			c := FormCluster(t, Spec{Version: version}, 3, 1)
+			c.waitShardIDs()
 			dead := []*Server{c.Shards[0][0], c.Shards[1][0]}
 			heirs := []*Server{c.Shards[0][1], c.Shards[1][1]}
 			for i, s := range dead {

@@ -101,7 +101,7 @@ func (s *Server) Start() {
 		}
 		select {
 		case <-s.exited:
-			s.t.Fatalf("valkey %s ended at its start:\n%s", s.Spec.Version, s.LogTail(10))
+			s.t.Fatalf("valkey %s ended at its start:\n%s", s.Spec.Version, s.lastWords())
 		case <-time.After(5 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
@@ -222,6 +222,17 @@ func (s *Server) LogTail(lines int) string {
 	text, _ := os.ReadFile(filepath.Join(s.Dir, "log"))
 	all := strings.Split(strings.TrimSpace(string(text)), "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+// lastWords are the end of the log of a server that has ended by itself: if it has
+// crashed, from where it says so.
+func (s *Server) lastWords() string {
+	all := s.LogTail(1000)
+	if at := strings.Index(all, "VALKEY BUG REPORT START"); at >= 0 {
+		before := strings.Split(all[:at], "\n")
+		return strings.Join(before[max(0, len(before)-10):], "\n") + all[at:min(len(all), at+4000)]
+	}
+	return s.LogTail(10)
 }
 
 // LogHas says whether the server has logged that text.

@@ -37,8 +37,26 @@ join() {
   if newer; then
     # Older ones do not start with it.
     set -- "$@" --aclfile "$conf/secret/users-9.acl" --shutdown-on-sigterm failover
+  elif [ -s "$nodes" ]; then
+    match_shard_ids
   fi
   exec valkey-server "$conf/valkey.conf" "$@"
+}
+
+# match_shard_ids gives every replica in nodes.conf its primary's shard id. Servers
+# learn that id some messages later than whose replica it is; one that ended in
+# between does not start again (8.1: "corrupted cluster config file"). Newer ones
+# do the same by themselves.
+match_shard_ids() {
+  while read -r id address flags primary rest; do
+    case $flags in
+      *slave*)
+        shard=$(sed -n "s/^$primary [^ ]*,shard-id=\([0-9a-f]*\).*/\1/p" "$nodes")
+        [ -z "$shard" ] || address=$(printf %s "$address" | sed "s/,shard-id=[0-9a-f]*/,shard-id=$shard/") ;;
+    esac
+    printf '%s\n' "$id $address $flags $primary${rest:+ $rest}"
+  done <"$nodes" >"$nodes.new"
+  mv "$nodes.new" "$nodes"
 }
 
 # hold runs the server outside of the cluster until it is let go. It writes

@@ -190,6 +190,28 @@ func TestWhoJoinsAtOnceAndWhoIsHeldBack(t *testing.T) {
 	}
 }
 
+// An older server does not start on a nodes.conf in which a replica has another
+// shard id than its primary.
+func TestAReplicaInNodesConfGetsItsPrimarysShardIDForAnOlderServer(t *testing.T) {
+	other := "11c2567fa71f2d87f87927ceee851d1b011c29dd 10.0.0.9:6379@16379,,tls-port=0,shard-id=0bad slave "
+	open := strings.Replace(nodesOf, "0-5460\n", "0-5460 [77->-"+other[:40]+"] [78-<-"+other[:40]+"]\n", 1)
+	rest := other + "99c2567fa71f2d87f87927ceee851d1b011c29dd 0 0 1 connected\n" + vars // of a primary that is not known
+	diverged := other + nodesOf[:40] + " 0 0 1 connected\n" + open +
+		strings.Replace(self, "f8ba", "0bad", 1) + "myself,slave " + nodesOf[:40] + " 0 0 1 connected\n" + rest
+	for _, shell := range shells() {
+		for version, want := range map[string]string{"8.1.1": strings.Replace(diverged, "0bad", "f8ba", 2), "9.1.2": diverged} {
+			s := run(t, shell, map[string]string{"nodes.conf": diverged}, "FAKE_VERSION="+version)
+			if code := s.ended(); code != 0 {
+				t.Errorf("%s: ended with %d: %s", shell, code, s.out)
+			}
+			have, err := os.ReadFile(filepath.Join(s.dir, "data/nodes.conf"))
+			if err != nil || string(have) != want {
+				t.Errorf("%s %s: %v\n%s\nwant\n%s", shell, version, err, have, want)
+			}
+		}
+	}
+}
+
 // Killed while it is held back, it has to be held back again.
 func TestAPrimaryWithoutPersistenceKeepsItsIdentityUntilItIsLetGo(t *testing.T) {
 	s := run(t, []string{"sh"}, map[string]string{"nodes.conf": primaryBefore, "dump.rdb": "x"}, "PERSISTENCE=None")
