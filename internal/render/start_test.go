@@ -14,13 +14,14 @@ import (
 // it was started, and, held back, runs until a file says how it ends.
 const fakeServer = `#!/bin/sh
 [ "$1" != --version ] || { echo "Valkey server v=$FAKE_VERSION sha=00000000:0 malloc=libc bits=64 build=1"; exit; }
-echo "$*" >>"$FAKE_DIR/started"
 case "$*" in
 *'--cluster-enabled no'*)
   trap 'echo told to end >>"$FAKE_DIR/started"; exit 0' TERM
+  echo "$*" >>"$FAKE_DIR/started" # once it can be told
   while [ ! -e "$FAKE_DIR/end" ]; do sleep 0.01; done
   exit "$(cat "$FAKE_DIR/end")" ;;
 esac
+echo "$*" >>"$FAKE_DIR/started"
 `
 
 // start is one run of start.sh with a fake server.
