@@ -1,5 +1,7 @@
 package model
 
+import "slices"
+
 // Stale says whether the pod runs another revision than the newest one. With
 // the newest one unknown, nothing is stale.
 func (s Shard) Stale(n Node) bool {
@@ -93,4 +95,13 @@ func Attached(primary, replica Node) bool {
 func Synced(primary, replica Node, maxLag int64) bool {
 	lag, listed := Lag(primary, replica)
 	return replica.Healthy() && Attached(primary, replica) && listed && lag <= maxLag
+}
+
+// Emptied says that a shard of a cluster that is to leave has given everything
+// away.
+func (s Shard) Emptied() bool {
+	if !s.Leaving || !s.Memory.Slots.Empty() {
+		return false
+	}
+	return !slices.ContainsFunc(s.Nodes, func(n Node) bool { return !n.Server.Owned().Empty() })
 }

@@ -309,6 +309,21 @@ func shrunk(w *world) {
 	w.Shards[2].Leaving = true
 }
 
+// emptied is a cluster that is to have two shards; the third has given its slots
+// away.
+func emptied(w *world) {
+	shrunk(w)
+	given := model.EvenShare(2, 3)
+	w.Shards[2].Memory.Slots, w.self(2, 0).Slots = nil, nil
+	w.self(0, 0).Slots, w.self(1, 0).Slots = w.self(0, 0).Slots.Plus(given.Highest(2730)), w.self(1, 0).Slots.Plus(given.Minus(given.Highest(2730)))
+}
+
+func drained(w *world, shard int, since time.Duration) {
+	for i := range 2 {
+		w.node(shard, i).Draining, w.node(shard, i).DrainingFor = true, since
+	}
+}
+
 func TestShardsComeAndGo(t *testing.T) {
 	play(t, []scene{
 		{name: "a new shard gets slots from those that have too many, one at a time", given: given(grown),
@@ -346,23 +361,37 @@ func TestShardsComeAndGo(t *testing.T) {
 			shrunk(w)
 			w.node(2, 0).Server.Cluster.Moves = []model.Move{{To: "0.0", State: model.MoveFailed, Ago: time.Second, Message: "failover"}}
 		}), holds: []string{"2:SlotMoveFailed:v-shard-2-0"}},
-		{name: "a shard without slots is forgotten by all others before it goes", given: given(func(w *world) {
-			shrunk(w)
-			given := model.EvenShare(2, 3)
-			w.Shards[2].Memory.Slots, w.self(2, 0).Slots = nil, nil
-			w.self(0, 0).Slots, w.self(1, 0).Slots = w.self(0, 0).Slots.Plus(given.Highest(2730)), w.self(1, 0).Slots.Plus(given.Minus(given.Highest(2730)))
+		{name: "a shard without slots is drained first", given: given(func(w *world) {
+			emptied(w)
+			w.node(2, 0).Draining = true
+		}), steps: map[int]string{2: "drain v-shard-2-1"}},
+		{name: "and answers for a minute where its slots are", given: given(func(w *world) {
+			emptied(w)
+			drained(w, 2, time.Minute)
+			w.node(2, 1).DrainingFor -= time.Second
+		}), holds: []string{"2:ClientsLeaving:v-shard-2-1"}},
+		{name: "or longer, if clients have longer", given: given(func(w *world) {
+			emptied(w)
+			drained(w, 2, time.Minute)
+			w.Policy.ClientDrain = 2 * time.Minute
+		}), holds: []string{"2:ClientsLeaving:v-shard-2-0"}},
+		{name: "another shard is rolled meanwhile", given: given(func(w *world) {
+			emptied(w)
+			drained(w, 2, time.Second)
+			w.Shards[0].Revision = "new"
+		}), steps: map[int]string{0: "drain v-shard-0-1"}, holds: []string{"2:ClientsLeaving:v-shard-2-0"}},
+		{name: "then it is forgotten by all others", given: given(func(w *world) {
+			emptied(w)
+			drained(w, 2, time.Minute)
 		}), steps: map[int]string{0: "forget 2.0 2.1 at v-shard-0-0 v-shard-0-1", 1: "forget 2.0 2.1 at v-shard-1-0 v-shard-1-1"},
 			holds: []string{"2:OtherShards:v-shard-0-0"}},
-		{name: "then its clients are waited for, then it goes", given: given(func(w *world) {
-			shrunk(w)
-			given := model.EvenShare(2, 3)
-			w.Shards[2].Memory.Slots, w.self(2, 0).Slots = nil, nil
-			w.self(0, 0).Slots, w.self(1, 0).Slots = w.self(0, 0).Slots.Plus(given.Highest(2730)), w.self(1, 0).Slots.Plus(given.Minus(given.Highest(2730)))
+		{name: "and goes", given: given(func(w *world) {
+			emptied(w)
+			drained(w, 2, time.Minute)
 			for _, who := range []string{"0.0", "0.1", "1.0", "1.1"} {
 				w.forgets(who, "2.0")
 				w.forgets(who, "2.1")
 			}
-			w.node(2, 0).Draining, w.node(2, 1).Draining = true, true
 		}), steps: map[int]string{2: "scale from 2 to 0 pods"}},
 		{name: "a shard that has left is no matter", given: given(func(w *world) {
 			shrunk(w)

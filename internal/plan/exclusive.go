@@ -68,8 +68,12 @@ func taken(shard model.Shard, step model.Step, working []string) []string {
 }
 
 // begins says that a step takes something away from a shard that serves. A node
-// that is down already has nothing that could be taken: its restart is healing.
+// that is down already has nothing that could be taken: its restart is healing. Nor
+// has a shard that serves no slot any more.
 func begins(shard model.Shard, step model.Step) bool {
+	if shard.Emptied() {
+		return false
+	}
 	switch s := step.(type) {
 	case model.Handover, model.MoveSlots:
 		return true
@@ -87,7 +91,7 @@ func begins(shard model.Shard, step model.Step) bool {
 
 // atWork says that a shard has not all of its copies in service.
 func atWork(shard model.Shard) bool {
-	if len(shard.Nodes) == 0 {
+	if len(shard.Nodes) == 0 || shard.Emptied() {
 		return false
 	}
 	primary, ok := shard.Primary()

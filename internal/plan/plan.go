@@ -96,20 +96,11 @@ func forget(rules topology.Rules, _ model.Policy, shard model.Shard) model.Decis
 	return rules.Forget(shard)
 }
 
-// reshard lets the rollout of the shard go first, and sends its clients away
-// before the shard itself goes.
+// reshard lets the rollout of the shard go first.
 func reshard(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
 	d := rules.Reshard(shard)
 	if move, ok := d.Step.(model.MoveSlots); ok && !move.Begun && hasStale(policy, shard) {
 		return model.Decision{}
-	}
-	if _, goes := d.Step.(model.Scale); !goes {
-		return d
-	}
-	for _, n := range shard.Nodes {
-		if away := rollout.Drained(rules, policy, shard, n); away.Made() && !n.Down() {
-			return away
-		}
 	}
 	return d
 }

@@ -10,7 +10,7 @@ import (
 // Vacancy: a shard whose nodes follow somebody else's has a primary, though not
 // among its own; and one that has given all its slots away needs none.
 func (c cluster) Vacancy(shard model.Shard) model.Decision {
-	if c.departing(shard) {
+	if shard.Emptied() {
 		return c.Reshard(shard)
 	}
 	for _, n := range shard.Nodes {

@@ -3,6 +3,7 @@ package topology
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/valkeeper/valkeeper/internal/model"
 )
@@ -174,12 +175,23 @@ func (c cluster) allSeen() bool {
 	return true
 }
 
-// departing says that a shard has given everything away and only has to go.
+// departing says that a shard has given everything away, and told all who still
+// came for it where it is: it only has to go.
 func (c cluster) departing(shard model.Shard) bool {
-	if !shard.Leaving || !shard.Memory.Slots.Empty() {
-		return false
+	return shard.Emptied() && !slices.ContainsFunc(shard.Nodes, func(n model.Node) bool { return c.lingers(n) > 0 })
+}
+
+// lingers is how long a node that serves nothing any more is still to answer where
+// everything is. Those who forget it stop talking to it, and it would find the
+// cluster down; so nobody does before.
+func (c cluster) lingers(n model.Node) time.Duration {
+	switch {
+	case !n.Server.Answered || n.Phase != model.PodRunning:
+		return 0
+	case !n.Draining:
+		return max(mapsKept, c.snap.Policy.ClientDrain)
 	}
-	return !slices.ContainsFunc(shard.Nodes, func(n model.Node) bool { return !n.Server.Owned().Empty() })
+	return max(mapsKept, c.snap.Policy.ClientDrain) - n.DrainingFor
 }
 
 // departed are the ids of the nodes of departing shards.

@@ -18,6 +18,9 @@ const (
 	// tolerated is by how many parts of a hundred a shard may differ from its even
 	// share.
 	tolerated = 2
+	// mapsKept is how long clients go by a map of the slots that they have no cause
+	// to doubt: libraries that ask again by themselves do so once a minute.
+	mapsKept = time.Minute
 	// moveAgain is the wait after a migration that failed.
 	moveAgain = 5 * time.Second
 )
@@ -25,7 +28,7 @@ const (
 // Reshard gives away what other shards ought to have, one batch after the other,
 // and lets a shard go that has given all.
 func (c cluster) Reshard(shard model.Shard) model.Decision {
-	if c.departing(shard) {
+	if shard.Emptied() {
 		return c.depart(shard)
 	}
 	primary, ok := shard.Primary()
@@ -256,9 +259,13 @@ func (c cluster) cover(shard model.Shard, primary model.Node) model.Decision {
 	return model.Do(model.AddSlots{Node: primary.Ref, Slots: orphans, Why: "nobody serves them"})
 }
 
-// depart lets the shard go once no other node knows it: clients that ask the
-// cluster are no longer sent there.
+// depart lets the shard go in three steps: it answers for a while where its slots
+// are; then all others forget it, so that clients who ask are no longer sent
+// there; and then its pods go.
 func (c cluster) depart(shard model.Shard) model.Decision {
+	if d := c.linger(shard); d.Made() {
+		return d
+	}
 	gone := c.departed()
 	for _, m := range c.members {
 		if s, ok := c.shard(m.shard); !ok || c.departing(s) {
@@ -271,4 +278,22 @@ func (c cluster) depart(shard model.Shard) model.Decision {
 		}
 	}
 	return model.Do(model.Scale{From: shard.Size, To: 0})
+}
+
+func (c cluster) linger(shard model.Shard) model.Decision {
+	var last model.Node
+	for _, n := range shard.Nodes {
+		if c.lingers(n) > 0 && !n.Draining {
+			return model.Do(model.Drain{Node: n.Ref, Start: true})
+		}
+		if c.lingers(n) > c.lingers(last) {
+			last = n
+		}
+	}
+	if last.Name == "" {
+		return model.Decision{}
+	}
+	wait := hold(shard, model.ClientsLeaving, last.Name, "its slots are elsewhere; clients that do not know that yet are told so")
+	wait.After = c.lingers(last)
+	return model.Wait(wait)
 }

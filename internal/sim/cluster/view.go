@@ -12,7 +12,7 @@ import (
 // still counts as synced, one that lacks two does not.
 const maxLag = 1
 
-const clientDrain = 10 * time.Second
+const clientDrain = time.Minute
 
 const goneAddress = "10.9.9.9:6379"
 
