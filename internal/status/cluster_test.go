@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/internal/model"
 )
 
@@ -72,6 +73,31 @@ func TestAClusterIsReadyWhenEachPrimaryTakesWrites(t *testing.T) {
 		got := Derive(in)
 		if short := inShort(got)[0]; short != c.ready || !strings.Contains(said(got, "Ready"), c.says) {
 			t.Errorf("%s: %s: %s; wanted %s: %s", c.name, short, said(got, "Ready"), c.ready, c.says)
+		}
+	}
+}
+
+// A former primary that has just joined again says that it is primary until it hears
+// who has superseded it. Remembered, its older copy would pass for the newest.
+func TestOnlyAPrimaryThatOthersKnowIsRemembered(t *testing.T) {
+	for name, row := range map[string]struct {
+		heard   []int // the shards whose primaries know what the primary of the first serves
+		last    string
+		history []string
+	}{
+		"the others know it": {[]int{1, 2}, "cart-shard-0-0", []string{"h", "h1"}},
+		"half of them do":    {[]int{1}, "cart-shard-0-1", []string{"h1"}},
+	} {
+		in := sharded()
+		in.Previous.Shards = []v1alpha1.ShardStatus{{Name: "cart-shard-0", Formed: true, LastPrimary: "cart-shard-0-1", History: []string{"h1"}}}
+		for k := 1; k < 3; k++ {
+			if c := in.Snapshot.Shards[k].Nodes[0].Server.Cluster; !slices.Contains(row.heard, k) {
+				c.Members = slices.Clone(c.Members)
+				c.Members[0].Slots = nil
+			}
+		}
+		if s := Derive(in).Shards[0]; s.LastPrimary != row.last || !slices.Equal(s.History, row.history) || s.SlotRanges != model.EvenShare(0, 3).String() {
+			t.Errorf("%s: %+v", name, s)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/topology"
 )
 
 // cluster is the status of an instance with several shards.
@@ -67,8 +68,11 @@ func shardStatus(in Input, shard model.Shard, nodes []v1alpha1.NodeStatus) v1alp
 	if !ok || primary.Server.Cluster == nil {
 		return out
 	}
-	out.Primary, out.LastPrimary, out.Formed = primary.Name, primary.Name, true
-	out.History = history(out.History, primary.Server.ReplID)
+	out.Primary, out.Formed = primary.Name, true
+	if rules, err := topology.For(in.Snapshot); err == nil && rules.Recognised(primary) {
+		out.LastPrimary = primary.Name
+		out.History = history(out.History, primary.Server.ReplID)
+	}
 	out.SlotRanges = primary.Server.Owned().String()
 	out.Slots = int32(primary.Server.Owned().Count()) //nolint:gosec // 16,384 at most
 	return out

@@ -189,33 +189,35 @@ func (cluster) Chosen(n model.Node) string {
 	return "CLUSTER FAILOVER TAKEOVER"
 }
 
-// recognised says that a primary is of the cluster, and a majority of those who serve
-// slots knows what it serves.
-func (c cluster) recognised(primary model.Node) bool {
+// Recognised: it is of the cluster, and a majority of the others who serve slots know
+// what it serves. A former primary that has just joined again says that it is primary,
+// too, until it hears who has superseded it; and who has once believed a later one
+// does not believe it any more.
+func (c cluster) Recognised(primary model.Node) bool {
 	if !c.joined(primary) {
 		return false
 	}
-	owners, agree := c.owners(), 0
-	for _, o := range owners {
-		if slices.Equal(o.view[primary.Server.Cluster.ID].Slots, primary.Server.Owned()) {
+	others, agree := 0, 0
+	for _, o := range c.owners() {
+		if o.node.Name == primary.Name {
+			continue
+		}
+		others++
+		if m, known := o.view[primary.Server.Cluster.ID]; known && slices.Equal(m.Slots, primary.Server.Owned()) {
 			agree++
 		}
 	}
-	return agree > len(owners)/2
+	return agree > others/2 || others == 0
 }
 
 // Join: a former primary that has been superseded starts, and is told so by the
 // others; everybody else becomes a replica once it knows the primary.
 func (c cluster) Join(shard model.Shard, n, primary model.Node, why string) model.Decision {
-	if n.Server.Held {
-		if !c.recognised(primary) {
-			return model.Wait(hold(shard, model.Joining, n.Name, fmt.Sprintf(
-				"%s has superseded it, and a majority does not know that yet: it would pass for the primary", primary.Name)))
-		}
-		return model.Do(model.Release{Node: n.Ref, Over: primary.Ref, Why: primary.Name + " has superseded it"})
+	if !c.Recognised(primary) {
+		return model.Wait(hold(shard, model.Joining, n.Name, "a majority does not know yet that its shard's primary is "+primary.Name))
 	}
-	if primary.Server.Cluster == nil {
-		return model.Decision{}
+	if n.Server.Held {
+		return model.Do(model.Release{Node: n.Ref, Over: primary.Ref, Why: primary.Name + " has superseded it"})
 	}
 	if _, knows := n.Server.Cluster.Member(primary.Server.Cluster.ID); !knows {
 		return model.Wait(hold(shard, model.Joining, n.Name, "it has not heard of "+primary.Name+" yet"))

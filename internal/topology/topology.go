@@ -22,6 +22,9 @@ type Rules interface {
 	// Fenced says that a silent node serves nobody, although its process is not
 	// known to have ended.
 	Fenced(n model.Node) bool
+	// Recognised says that a shard's only primary is taken for it by others as well.
+	// Until then it is neither remembered nor followed.
+	Recognised(primary model.Node) bool
 	// Follows says whether a node is told to follow this primary.
 	Follows(n, primary model.Node) bool
 
@@ -61,7 +64,8 @@ func (loner) PrimaryRestarts() bool { return false }
 func (loner) Routed() bool          { return true }
 func (loner) SendsAway() bool       { return true }
 
-func (loner) Fenced(model.Node) bool { return false }
+func (loner) Fenced(model.Node) bool     { return false }
+func (loner) Recognised(model.Node) bool { return true }
 
 func (loner) Follows(n, primary model.Node) bool { return n.Server.Follows == primary.Address }
 
