@@ -176,7 +176,7 @@ func (s *State) proved(from, to int) bool {
 func (s *State) agreed(p int) bool {
 	agree, size := 0, 0
 	for v := range s.n {
-		if s.owned(v) == 0 || s.n[v].listens {
+		if s.owned(v) == 0 || s.superseded(v) {
 			continue
 		}
 		size++
@@ -185,6 +185,16 @@ func (s *State) agreed(p int) bool {
 		}
 	}
 	return 2*agree > size
+}
+
+// superseded: somebody else has a later claim to what a node says it owns.
+func (s *State) superseded(v int) bool {
+	for j := range s.n {
+		if s.owned(j)&s.owned(v) != 0 && s.n[j].epoch > s.n[v].epoch {
+			return true
+		}
+	}
+	return false
 }
 
 // meet is CLUSTER MEET.

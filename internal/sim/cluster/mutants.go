@@ -19,6 +19,7 @@ type Mutant struct {
 	NoReplan  bool // disruptive steps are performed as planned, however long ago
 	Unsound   bool // the servers are not asked before a handover
 	Unguarded bool // a former primary that starts is not held back
+	Credulous bool // whoever says that he is primary is remembered
 	NoBump    bool // nobody's epoch is raised before a former primary joins
 	NoDisown  bool // slots of members that have failed are not taken from them
 }
@@ -203,6 +204,9 @@ func healing() []Trial {
 	cut := cluster3("a majority of hosts is cut off", 0).with(func(w *World) {
 		w.Faults, w.MaxFaults, w.Durable = Faults{Cut: true, Silence: true, Of: shard0 | shard1}, 2, true
 	})
+	deletions := cluster3("three deletions, volumes", 0).with(func(w *World) {
+		w.Faults, w.MaxFaults, w.MaxWrites, w.Durable = Faults{Delete: true, Of: shard0}, 3, 1, true
+	})
 	lost := cluster3("a shard is lost", 0).with(func(w *World) { w.Faults, w.MaxFaults = Faults{Delete: true, Of: shard0}, 2 })
 	empty := lost.with(func(w *World) { w.Name, w.ReassignEmpty = "a shard is lost, and may be empty", true })
 	return []Trial{
@@ -217,6 +221,7 @@ func healing() []Trial {
 			return nil
 		}), crashes},
 		{Mutant{Name: "a former primary joins before others know who has superseded it", Decide: joinsEarly}, crashes},
+		{Mutant{Name: "whoever says that he is primary is remembered", Credulous: true}, deletions},
 		{blind("a replica that has just booted counts as an heir", func(_ *model.Shard, n *model.Node) { n.Server.Unlinked = false }), crashes},
 		{Mutant{Name: "volumes of absent nodes are forgotten", See: func(snap *model.Snapshot) { snap.Policy.Durable = false }}, crashes},
 		{instead("there is no vote", func(_ model.Snapshot, _ model.Shard, s model.Step) model.Step {

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 
 	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/topology"
 )
 
 // planned is a plan as the simulation needs it: the number of the step of each
@@ -12,6 +13,8 @@ import (
 type planned struct {
 	steps [maxShards]uint16
 	holds []model.Hold
+	// known are the shards whose primary others know as well.
+	known [maxShards]bool
 }
 
 // number gives a step a number; 0 is none.
@@ -45,13 +48,17 @@ func (r *run) plan(s *State) planned {
 	if p, ok := r.plans[key]; ok {
 		return p
 	}
-	made, err := r.world.decide(r.world.View(s))
+	seen := r.world.View(s)
+	made, err := r.world.decide(seen)
 	if err != nil {
 		r.violate(0, "the planner failed: %v", err)
 	}
 	p := planned{holds: made.Holds}
-	for k := range r.world.shards() {
-		p.steps[k] = r.world.book.number(made.Steps[shardNames[k]])
+	rules, _ := topology.For(seen)
+	for k, shard := range seen.Shards {
+		p.steps[k] = r.world.book.number(made.Steps[shard.Name])
+		primary, ok := shard.Primary()
+		p.known[k] = ok && (rules.Recognised(primary) || r.world.Mutant.Credulous)
 	}
 	if len(r.plans) == keptPlans {
 		clear(r.plans)
@@ -106,7 +113,7 @@ func (r *run) operatorMoves(s *State) {
 func (r *run) look(s State) {
 	p := r.plan(&s)
 	next := s
-	r.world.remember(&next)
+	r.world.remember(&next, p)
 	r.checkPlan(&s, p)
 	what := ""
 	for k, n := range p.steps {
@@ -121,7 +128,7 @@ func (r *run) look(s State) {
 }
 
 // remember writes the operator's memory, as the status does with each look.
-func (w *World) remember(s *State) {
+func (w *World) remember(s *State, seen planned) {
 	var covered groups
 	for k := range w.shards() {
 		one, primaries := &s.k[k], s.seenPrimaries(k)
@@ -129,17 +136,24 @@ func (w *World) remember(s *State) {
 			covered |= s.owned(p)
 		}
 		if len(primaries) == 1 {
-			p := primaries[0]
-			one.formed, one.last, one.slots = true, uint8(p)+1, s.owned(p)
-			if h := s.n[p].hist; h != 0 && one.hists[0] != h {
-				one.hists = [len(one.hists)]uint8{h, one.hists[0]}
-			}
+			one.formed, one.slots = true, s.owned(primaries[0])
+		}
+		if seen.known[k] {
+			one.believe(primaries[0], s.n[primaries[0]].hist)
 		}
 		if k >= w.wished(s) && one.size == 0 && one.slots == 0 && s.n[2*k].phase == absent && s.n[2*k+1].phase == absent {
 			*one = shard{op: one.op}
 		}
 	}
 	s.formed = s.formed || covered == w.all()
+}
+
+// believe remembers a primary and its history.
+func (one *shard) believe(p int, hist uint8) {
+	one.last = uint8(p) + 1
+	if hist != 0 && one.hists[0] != hist {
+		one.hists = [len(one.hists)]uint8{hist, one.hists[0]}
+	}
 }
 
 // seenPrimaries are the nodes of a shard that tell the operator that they are its
