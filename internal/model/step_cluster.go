@@ -10,12 +10,12 @@ import (
 type Means int
 
 const (
-	// ByRole: REPLICAOF NO ONE.
+	// ByRole is REPLICAOF NO ONE.
 	ByRole Means = iota
-	// ByElection: the other primaries of the cluster vote for it, although the old
-	// primary does not take part. That one is known to serve nobody any more.
+	// ByElection is a vote of the cluster's other primaries for it, although the
+	// old one does not take part. That one is known to serve nobody any more.
 	ByElection
-	// ByTakeover: it takes the slots without a vote. So many primaries are lost
+	// ByTakeover is taking the slots without a vote. So many primaries are lost
 	// that there is no majority, and each of them is known to serve nobody.
 	ByTakeover
 )

@@ -29,7 +29,7 @@ func exclude(snap model.Snapshot, decisions []model.Decision) {
 	for i, shard := range snap.Shards {
 		switch step := decisions[i].Step.(type) {
 		case model.MoveSlots:
-			if d, wait := movesLater(snap, shard, step, rolls, working); wait {
+			if d, wait := movesLater(shard, step, rolls, working); wait {
 				decisions[i] = d
 			}
 		default:
@@ -140,7 +140,7 @@ func worksLater(policy model.Policy, shard model.Shard, working, halfway []strin
 
 // movesLater holds while anything else is going on at either end. What is half
 // moved is gone on with.
-func movesLater(snap model.Snapshot, shard model.Shard, step model.MoveSlots, rolls bool, working []string) (model.Decision, bool) {
+func movesLater(shard model.Shard, step model.MoveSlots, rolls bool, working []string) (model.Decision, bool) {
 	if step.Begun {
 		return model.Decision{}, false
 	}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"github.com/valkeeper/valkeeper/internal/model"
 )
 
@@ -69,6 +70,8 @@ func pack(step model.Step) operator {
 		return operator{kind: stepHandover, a: index(s.From), b: index(s.To), rev: revision(s.Revision)}
 	case model.Restart:
 		return operator{kind: stepRestart, a: index(s.Node), rev: revision(s.Revision)}
+	case model.Meet, model.AddSlots, model.Release, model.Forget, model.MoveSlots, model.CancelMoves:
+		panic(fmt.Sprintf("a step of a cluster in a world that has none: %s", s))
 	}
 	return operator{}
 }

@@ -1,7 +1,6 @@
 package topology
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/valkeeper/valkeeper/internal/model"
@@ -133,10 +132,6 @@ func (c cluster) shard(name string) (model.Shard, bool) {
 func unassigned(n model.Node) bool {
 	self, ok := n.Server.Cluster.Self()
 	return ok && self.Role == model.RolePrimary && n.Server.Role != model.RolePrimary
-}
-
-func lowest(nodes []model.Node) model.Node {
-	return slices.MinFunc(nodes, func(a, b model.Node) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
 }
 
 func hold(shard model.Shard, reason model.Reason, node, detail string) model.Hold {
