@@ -84,7 +84,7 @@ func (i *Instance) onPrimaries(ctx context.Context, script string, at, n int) (i
 	for _, pod := range primaries {
 		out, err := i.Command(ctx, pod, "EVAL", script, "0", strconv.Itoa(at), strconv.Itoa(n), strconv.Itoa(fillerSize))
 		if err == nil {
-			done := 0
+			var done int
 			done, err = strconv.Atoi(out)
 			sum += done
 		}

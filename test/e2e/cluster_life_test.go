@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,25 @@ func TestShardsComeAndGoUnderWritesAndNoKeyIsLost(t *testing.T) {
 	w := enter(t)
 	run := w.scales(20<<20, 3, 4, 3)
 	w.absorbed(run)
+}
+
+func TestReplicasOfAClusterComeAndGoUnderWrites(t *testing.T) {
+	t.Parallel()
+	w := enter(t)
+	i := w.sharded("cache", 3, 1)
+	ledger := w.write(i, light)
+	w.must(i.Change(w.ctx, bed.Replicas(2)))
+	w.settles(i)
+	// Who is to go is primary, and has to hand over before.
+	last := i.ShardName(1) + "-2"
+	w.command(i, last, "CLUSTER", "FAILOVER")
+	w.must(bed.Await(w.ctx, toCome, func(ctx context.Context) (bool, string, error) {
+		primaries, err := i.Primaries(ctx)
+		return primaries[i.ShardName(1)] == last, fmt.Sprint(primaries), err
+	}))
+	w.must(i.Change(w.ctx, bed.Replicas(1)))
+	w.settles(i)
+	w.absorbed(w.proven(ledger))
 }
 
 // scales makes a cluster, fills it, and changes the number of its shards under
