@@ -255,17 +255,21 @@ func (s *State) leader(k int) int {
 
 // checkTakeAway: law 17 when a node is to go for good.
 func (r *run) checkTakeAway(s *State, i int) {
-	if s.n[i].conf && s.n[i].primary && s.n[i].table.of(id(i)) != 0 {
+	others := *s
+	others.n[i] = node{}
+	if s.n[i].primary && s.n[i].table.of(id(i))&^others.covered() != 0 {
 		r.violate(17, "%s owns slots and is to be taken away", podNames[i])
 	}
 	set := s.n[i].set | s.n[i].diskSet
-	others := *s
-	others.n[i] = node{}
 	if only := s.owed & set &^ others.copies(); only != 0 {
 		r.violate(17, "%s is to be taken away and has the only copy of %b", podNames[i], only)
 	}
-	if s.member(i) && s.n[i].drain != drainPassed {
+	if !s.down(i) && s.n[i].drain != drainPassed {
 		r.violate(7, "%s is to be taken away with clients that have not had their time", podNames[i])
+	}
+	if shardOf(i) < r.world.wished(s) {
+		r.checkTouch(s, i)
+		return
 	}
 	for j := range r.world.nodes() {
 		if shardOf(j) != shardOf(i) && s.reach(j, i) {

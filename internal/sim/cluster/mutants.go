@@ -249,6 +249,22 @@ func healing() []Trial {
 	}
 }
 
+// goesUnforgotten drains a shard without slots and lets it go.
+func goesUnforgotten(_ model.Snapshot, shard model.Shard, _ model.Step) model.Step {
+	if !shard.Leaving || shard.Size == 0 || !shard.Memory.Slots.Empty() {
+		return nil
+	}
+	for _, n := range shard.Nodes {
+		switch {
+		case !n.Draining:
+			return model.Drain{Node: n.Ref, Start: true}
+		case n.Server.Clients > 0:
+			return nil
+		}
+	}
+	return model.Scale{From: shard.Size}
+}
+
 // joinsEarly lets a former primary go as soon as its shard has another one.
 func joinsEarly(snap model.Snapshot, p *model.Plan) {
 	for _, shard := range snap.Shards {
@@ -265,6 +281,7 @@ func sharing() []Trial {
 	moves := World{Name: "a batch is moved, and the image changes", Wished: []int{3}, Has: batchShort,
 		MaxFaults: 1, Faults: Faults{Image: true}}
 	fewer := World{Name: "from 3 to 2 shards", Wished: []int{2}, Has: three}
+	alone := cluster3("the replicas go, one is primary", 0).with(func(w *World) { w.Alone, w.Prepare = true, secondLeads })
 	rest := func(snap *model.Snapshot) {
 		for k := range snap.Shards {
 			for i := range snap.Shards[k].Nodes {
@@ -286,12 +303,13 @@ func sharing() []Trial {
 			}
 			return nil
 		}), fewer},
-		{instead("a shard goes before it is forgotten", func(_ model.Snapshot, shard model.Shard, s model.Step) model.Step {
-			if shard.Leaving && shard.Size > 0 && shard.Memory.Slots.Empty() && s == nil {
-				return model.Scale{From: shard.Size}
+		{instead("a shard goes before it is forgotten", goesUnforgotten), fewer},
+		{instead("a primary goes without a handover", func(_ model.Snapshot, shard model.Shard, s model.Step) model.Step {
+			if _, ok := s.(model.Handover); ok {
+				return model.Scale{From: shard.Size, To: shard.Size - 1}
 			}
 			return nil
-		}), fewer},
+		}), alone},
 		{blind("clients of a shard that goes get no time to leave", func(_ *model.Shard, n *model.Node) { n.DrainingFor = clientDrain }), fewer},
 		{instead("a shard that leaves is forgotten with its slots", func(snap model.Snapshot, shard model.Shard, s model.Step) model.Step {
 			last := snap.Shards[len(snap.Shards)-1]

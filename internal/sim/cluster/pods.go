@@ -16,7 +16,7 @@ func (r *run) podMoves(s *State) {
 }
 
 func (r *run) podMove(s *State, i int) {
-	wanted := ordinalOf(i) < int(s.k[shardOf(i)].size)
+	wanted := s.stays(i)
 	switch n := &s.n[i]; n.phase {
 	case absent:
 		if wanted {
@@ -39,18 +39,16 @@ func (r *run) podMove(s *State, i int) {
 }
 
 // vanish ends a pod: its address leads nowhere, its emptyDir is lost, and so is the
-// volume of a shard that has left.
+// volume of one that is not wished for any more.
 func (r *run) vanish(s *State, i int) {
 	n := &s.n[i]
-	foreign := n.foreign
+	foreign, leaves := n.foreign, !s.stays(i)
 	r.die(s, i, true, foreign)
 	n.phase = absent
-	if !r.world.Durable || s.k[shardOf(i)].size == 0 {
+	if !r.world.Durable || leaves {
 		n.diskHist, n.diskSet = 0, 0
 		s.loseIdentity(i)
-		if s.k[shardOf(i)].size == 0 {
-			n.ours = false
-		}
+		n.ours = n.ours && !leaves
 	}
 	for k := range s.k {
 		if s.k[k].op.step != 0 {

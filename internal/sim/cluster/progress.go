@@ -65,6 +65,9 @@ func (r *run) inPlace(s *State, i int) bool {
 	if shardOf(i) >= r.world.wished(s) {
 		return n.phase == absent && s.k[shardOf(i)].size == 0
 	}
+	if ordinalOf(i) >= r.world.size() {
+		return n.phase == absent
+	}
 	p := s.leader(shardOf(i))
 	return p >= 0 && !s.down(i) && !n.stale && n.drain == drainNo && n.fail == 0 && n.moves == 0 && !n.lost &&
 		(i == p || s.attached(i, p)) && s.ok(i, r.world.all()) && !s.news(i) && n.ghosts == 0

@@ -114,9 +114,9 @@ func (r *run) primaryMoves(s *State, i int) {
 }
 
 // write acknowledges one write to the first group that has room for another. A
-// server that has been told to end takes none.
+// server that has been told to end, or is about to be, takes none.
 func (r *run) write(s *State, i int) {
-	if s.written >= r.world.MaxWrites || s.n[i].cut != cutNo || s.n[i].phase != running || !s.ok(i, r.world.all()) {
+	if s.written >= r.world.MaxWrites || s.n[i].cut != cutNo || s.n[i].phase != running || !s.stays(i) || !s.ok(i, r.world.all()) {
 		return
 	}
 	mine := s.accepts(i)
@@ -247,7 +247,11 @@ func (s *State) best(i int) bool {
 // living server of the shard has; else all that is nowhere else.
 func (r *run) die(s *State, i int, clean, writeOff bool) {
 	n := &s.n[i]
-	if n.proc == up && clean && !r.world.NoPersistence {
+	switch {
+	case n.proc != up || r.world.NoPersistence:
+	case r.world.Log:
+		n.diskSet, n.diskHist = n.set, 0
+	case clean:
 		n.diskSet, n.diskHist = n.set, n.hist
 	}
 	was := *n
@@ -269,7 +273,7 @@ func (s *State) bequeath(i int, was node) {
 	heir := false
 	for j := range s.n {
 		m := &s.n[j]
-		if j != i && shardOf(j) == shardOf(i) && s.member(j) && m.cut == cutNo && m.phase == running {
+		if j != i && shardOf(j) == shardOf(i) && s.member(j) && m.cut == cutNo && m.phase == running && s.stays(j) {
 			living |= m.set
 			heir = heir || m.primary || m.linked || m.fit || m.gate == gateIn
 		}
@@ -283,6 +287,9 @@ func (s *State) bequeath(i int, was node) {
 func (w *World) lasting(s *State) (all writes) {
 	for i := range s.n {
 		n := &s.n[i]
+		if !s.stays(i) {
+			continue
+		}
 		if n.proc == up && (n.phase == running || (w.Durable && !w.NoPersistence)) {
 			all |= n.set
 		}

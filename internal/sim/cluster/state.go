@@ -209,6 +209,9 @@ func (s *State) epochOf(who id) uint8 {
 	return s.n[who].epoch
 }
 
+// stays: the pod is wished for.
+func (s *State) stays(i int) bool { return ordinalOf(i) < int(s.k[shardOf(i)].size) }
+
 // ready is the pod's condition: something listens, and its gate says so.
 func (s *State) ready(i int) bool {
 	n := &s.n[i]

@@ -52,7 +52,7 @@ func ref(i int) model.Ref {
 // View is what the operator sees of a state.
 func (w *World) View(s *State) model.Snapshot {
 	snap := model.Snapshot{Instance: "ns/v", Topology: model.Cluster, Formed: s.formed,
-		Policy: model.Policy{Strategy: model.StrategyHandover, Nodes: 2, MaxLag: maxLag, ClientDrain: clientDrain,
+		Policy: model.Policy{Strategy: model.StrategyHandover, Nodes: w.size(), MaxLag: maxLag, ClientDrain: clientDrain,
 			Durable: w.Durable, Shards: w.wished(s), ParallelShards: max(1, w.Parallel), ReassignEmpty: w.ReassignEmpty || s.reassign}}
 	for k := range w.shards() {
 		snap.Shards = append(snap.Shards, w.viewShard(s, k))
@@ -155,6 +155,8 @@ func (w *World) copyOf(srv *model.Server, i int, hist, hist2 uint8, set writes) 
 	srv.ReplID = "own-" + podNames[i]
 	if hist != 0 {
 		srv.ReplID = historyNames[hist]
+	} else {
+		srv.Offset = 0
 	}
 	if hist2 != 0 {
 		srv.ReplID2 = historyNames[hist2]

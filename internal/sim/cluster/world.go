@@ -28,12 +28,17 @@ type World struct {
 	// order of the slots. A group is never divided in this world. Without any the
 	// cluster has yet to be founded.
 	Has [][]int
+	// Alone: the user wants no replicas any more.
+	Alone bool
 	// Stale are the shards whose pods run an older revision.
 	Stale uint8
 	// Parallel is in how many shards a rollout may work at the same time.
 	Parallel      int
 	Durable       bool
 	NoPersistence bool
+	// Log: what a server knows outlives it as an append-only file, which keeps every
+	// write and no history.
+	Log           bool
 	ReassignEmpty bool
 	// Prepare changes the first state.
 	Prepare func(*World, *State)
@@ -89,6 +94,14 @@ func (w *World) shards() int {
 }
 
 func (w *World) nodes() int { return 2 * w.shards() }
+
+// size is how many nodes a shard is to have.
+func (w *World) size() int {
+	if w.Alone {
+		return 1
+	}
+	return 2
+}
 
 func (w *World) wished(s *State) int { return w.Wished[s.spec] }
 

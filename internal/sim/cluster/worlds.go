@@ -39,6 +39,21 @@ func replicasRolled(_ *World, s *State) {
 	}
 }
 
+// secondLeads: the second node of the first shard has been elected, and the other
+// shards have no replica any more.
+func secondLeads(_ *World, s *State) {
+	s.win(1)
+	for i := range s.n {
+		s.hear(i)
+	}
+	s.n[0].hist, s.n[0].linked, s.n[0].fit = s.n[1].hist, true, true
+	s.k[0].believe(1, s.n[1].hist)
+	for _, i := range []int{3, 5} {
+		s.k[shardOf(i)].size = 1
+		s.n[i] = node{}
+	}
+}
+
 // The nodes of the first shards.
 const (
 	shard0 uint8 = 0b000011
@@ -75,6 +90,9 @@ func losses() []World {
 		cluster3("two deletions, volumes", 0).with(func(w *World) {
 			w.Faults, w.MaxFaults, w.MaxWrites, w.Durable = Faults{Delete: true, Crash: true, Of: shard0}, 2, 1, true
 		}),
+		cluster3("a crash in a roll, append-only files", 0b001).with(func(w *World) {
+			w.Faults, w.MaxFaults, w.MaxWrites, w.Log = Faults{Crash: true, Of: shard0}, 1, 1, true
+		}),
 		cluster3("no persistence", 0b001).with(func(w *World) {
 			w.Faults, w.MaxFaults, w.NoPersistence = Faults{Crash: true, Of: shard0}, 1, true
 		}),
@@ -92,6 +110,10 @@ func losses() []World {
 
 func changes() []World {
 	return []World{
+		cluster3("the replicas go, one is primary", 0).with(func(w *World) {
+			w.Alone, w.Prepare, w.MaxCrashes, w.MaxWrites = true, secondLeads, 1, 1
+			w.Faults, w.MaxFaults = Faults{Crash: true, Of: shard0}, 1
+		}),
 		{Name: "2 shards are founded", Wished: []int{2}, MaxCrashes: 1},
 		{Name: "a batch is moved, the image changes", Wished: []int{3}, Has: batchShort,
 			MaxCrashes: 1, MaxFaults: 1, Faults: Faults{Image: true}},
