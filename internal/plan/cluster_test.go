@@ -395,6 +395,16 @@ func TestShardsComeAndGo(t *testing.T) {
 				w.forgets(who, "2.1")
 			}
 		}), steps: map[int]string{2: "scale from 2 to 0 pods"}},
+		{name: "also those of a replica whose primary has died meanwhile", given: given(func(w *world) {
+			shrunk(w)
+			given := model.EvenShare(2, 3)
+			w.Shards[2].Memory.Slots, w.self(2, 0).Slots = nil, nil
+			w.self(0, 0).Slots, w.self(1, 0).Slots = w.self(0, 0).Slots.Plus(given.Highest(2730)), w.self(1, 0).Slots.Plus(given.Minus(given.Highest(2730)))
+			for _, who := range []string{"0.0", "0.1", "1.0", "1.1"} {
+				w.forgets(who, "2.1")
+			}
+			dead(w.node(2, 0))
+		}), steps: map[int]string{2: "drain v-shard-2-1"}},
 		{name: "a shard that has left is no matter", given: given(func(w *world) {
 			shrunk(w)
 			w.Shards[2] = model.Shard{Name: "v-shard-2", Index: 2, Leaving: true, Exists: true}
