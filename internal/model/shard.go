@@ -97,11 +97,14 @@ func Synced(primary, replica Node, maxLag int64) bool {
 	return replica.Healthy() && Attached(primary, replica) && listed && lag <= maxLag
 }
 
-// Emptied says that a shard of a cluster that is to leave has given everything
-// away.
+// OwnsSlots says that a node of a cluster's shard serves slots, as far as can be
+// seen.
+func (s Shard) OwnsSlots() bool {
+	return slices.ContainsFunc(s.Nodes, func(n Node) bool { return !n.Server.Owned().Empty() })
+}
+
+// Emptied says that a shard of a cluster that is to leave has nothing to serve any
+// more, and was seen so.
 func (s Shard) Emptied() bool {
-	if !s.Leaving || !s.Memory.Slots.Empty() {
-		return false
-	}
-	return !slices.ContainsFunc(s.Nodes, func(n Node) bool { return !n.Server.Owned().Empty() })
+	return s.Leaving && s.Memory.Slots.Empty() && !s.OwnsSlots()
 }

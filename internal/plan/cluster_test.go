@@ -387,6 +387,12 @@ func TestShardsComeAndGo(t *testing.T) {
 			drained(w, 2, time.Minute)
 		}), steps: map[int]string{0: "forget 2.0 2.1 at v-shard-0-0 v-shard-0-1", 1: "forget 2.0 2.1 at v-shard-1-0 v-shard-1-1"},
 			holds: []string{"2:OtherShards:v-shard-0-0"}},
+		{name: "whatever its own nodes still believe", given: given(func(w *world) {
+			emptied(w)
+			drained(w, 2, time.Minute)
+			w.sees("2.1", "2.0", func(m *model.Member) { m.Slots = model.EvenShare(2, 3) })
+		}), steps: map[int]string{0: "forget 2.0 2.1 at v-shard-0-0 v-shard-0-1", 1: "forget 2.0 2.1 at v-shard-1-0 v-shard-1-1"},
+			holds: []string{"2:OtherShards:v-shard-0-0"}},
 		{name: "and goes", given: given(func(w *world) {
 			emptied(w)
 			drained(w, 2, time.Minute)
@@ -395,6 +401,30 @@ func TestShardsComeAndGo(t *testing.T) {
 				w.forgets(who, "2.1")
 			}
 		}), steps: map[int]string{2: "scale from 2 to 0 pods"}},
+		{name: "a shard that has no slots yet and loses its primary: whom the others do not need joins again", given: given(func(w *world) {
+			grown(w)
+			held(w.node(3, 0), 1000)
+		}, ghost("3.0", nil)), steps: map[int]string{3: "let v-shard-3-0 join the cluster (its shard has no slots, and no primary)"},
+			holds: []string{"0:OtherShards:", "1:OtherShards:", "2:OtherShards:"}},
+		{name: "or its replica takes over nothing, for which nobody votes", given: given(func(w *world) {
+			grown(w)
+			absentNode(w.node(3, 0))
+		}, ghost("3.0", nil)), steps: map[int]string{3: "promote v-shard-3-1 (its shard has no slots, and no primary)"},
+			holds: []string{"0:OtherShards:", "1:OtherShards:", "2:OtherShards:"}},
+		{name: "a shard that has given away its last slots a moment ago, and lost its primary, goes all the same", given: given(func(w *world) {
+			shrunk(w)
+			given := model.EvenShare(2, 3)
+			w.self(0, 0).Slots, w.self(1, 0).Slots = w.self(0, 0).Slots.Plus(given.Highest(2730)), w.self(1, 0).Slots.Plus(given.Minus(given.Highest(2730)))
+			for _, who := range []string{"0.0", "0.1", "1.0", "1.1"} {
+				w.forgets(who, "2.1")
+			}
+			dead(w.node(2, 0))
+		}), steps: map[int]string{2: "drain v-shard-2-1"}},
+		{name: "but not one that has taken slots of which nobody knows yet", given: given(func(w *world) {
+			shrunk(w)
+			w.Shards[2].Memory.Slots = nil
+			dead(w.node(2, 0))
+		}, ghost("2.0", model.EvenShare(2, 3))), steps: map[int]string{2: "promote v-shard-2-1 (the primary is gone, and this replica has the most of its history)"}},
 		{name: "also those of a replica whose primary has died meanwhile", given: given(func(w *world) {
 			shrunk(w)
 			given := model.EvenShare(2, 3)

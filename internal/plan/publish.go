@@ -99,7 +99,7 @@ func servesReads(shard model.Shard, n model.Node, want model.Publication) bool {
 // on a primary that has to hand over first: its clients' time would be spent
 // before they can leave.
 func drainWanted(rules topology.Rules, policy model.Policy, shard model.Shard, n model.Node) bool {
-	if shard.Emptied() {
+	if shard.Leaving && !shard.OwnsSlots() {
 		return true
 	}
 	if n.Server.Role == model.RolePrimary && !rules.PrimaryRestarts() {

@@ -101,3 +101,27 @@ func TestOnlyAPrimaryThatOthersKnowIsRemembered(t *testing.T) {
 		}
 	}
 }
+
+// What a shard that has left had when it was last seen is kept as long as it may be
+// missed.
+func TestAShardThatHasLeftIsForgottenOnceNothingOfItIsMissed(t *testing.T) {
+	for name, row := range map[string]struct {
+		had  string
+		held model.Slots // what the first shard serves
+		kept int
+	}{
+		"it had given everything away":               {"", model.EvenShare(0, 3), 3},
+		"its last slots went after it was last seen": {"0-99", model.EvenShare(0, 3), 3},
+		"slots that it may have had are not served":  {"0-99", model.EvenShare(0, 3).Minus(model.Slots{{First: 0, Last: 99}}), 4},
+	} {
+		in := sharded()
+		in.Snapshot.Shards = append(in.Snapshot.Shards, model.Shard{Name: "cart-shard-3", Index: 3, Leaving: true, Exists: true})
+		in.Previous.Shards = []v1alpha1.ShardStatus{{Name: "cart-shard-3", Formed: true, SlotRanges: row.had}}
+		c := in.Snapshot.Shards[0].Nodes[0].Server.Cluster
+		c.Members = slices.Clone(c.Members)
+		c.Members[0].Slots = row.held
+		if got := Derive(in).Shards; len(got) != row.kept {
+			t.Errorf("%s: %d shards in status, wanted %d", name, len(got), row.kept)
+		}
+	}
+}

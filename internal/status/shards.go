@@ -22,7 +22,7 @@ func cluster(in Input) v1alpha1.ValkeyStatus {
 			one[i].Shard = shard.Name
 		}
 		out.Nodes = append(out.Nodes, one...)
-		if s := shardStatus(in, shard, one); !forgotten(shard, s) {
+		if s := shardStatus(in, shard, one); !forgotten(in.Snapshot, shard, s) {
 			out.Shards = append(out.Shards, s)
 		}
 	}
@@ -80,6 +80,7 @@ func shardStatus(in Input, shard model.Shard, nodes []v1alpha1.NodeStatus) v1alp
 
 // forgotten says that nothing is left of a shard, and nothing of it is missed: one
 // that comes back under its name begins anew.
-func forgotten(shard model.Shard, s v1alpha1.ShardStatus) bool {
-	return shard.Leaving && shard.Size == 0 && len(shard.Nodes) == 0 && s.SlotRanges == ""
+func forgotten(snap model.Snapshot, shard model.Shard, s v1alpha1.ShardStatus) bool {
+	missed := s.SlotRanges != "" && covered(snap).Count() < model.SlotCount
+	return shard.Leaving && shard.Size == 0 && len(shard.Nodes) == 0 && !missed
 }

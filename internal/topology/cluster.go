@@ -27,6 +27,8 @@ type cluster struct {
 	// cluster is main.
 	part map[string]int
 	main int
+	// served are all slots that the cluster serves.
+	served model.Slots
 }
 
 // member is a server that answers as a member of a cluster.
@@ -56,6 +58,9 @@ func newCluster(snap model.Snapshot) cluster {
 	}
 	c.part = parts(c.members)
 	c.main = c.mainPart()
+	for _, m := range c.owners() {
+		c.served = c.served.Plus(m.node.Server.Owned())
+	}
 	return c
 }
 
@@ -107,13 +112,10 @@ func (c cluster) owners() []member {
 }
 
 // owned are all slots that the cluster serves.
-func (c cluster) owned() model.Slots {
-	var all model.Slots
-	for _, m := range c.owners() {
-		all = all.Plus(m.node.Server.Owned())
-	}
-	return all
-}
+func (c cluster) owned() model.Slots { return c.served }
+
+// whole says that every slot is served.
+func (c cluster) whole() bool { return everything().Minus(c.owned()).Empty() }
 
 // everything is all slots there are.
 func everything() model.Slots { return model.EvenShare(0, 1) }

@@ -8,9 +8,10 @@ import (
 )
 
 // Vacancy: a shard whose nodes follow somebody else's has a primary, though not
-// among its own; and one that has given all its slots away needs none.
+// among its own; one that has given all its slots away needs none; and where others
+// serve all slots there is nothing to vote for, and nothing to lose.
 func (c cluster) Vacancy(shard model.Shard) model.Decision {
-	if shard.Emptied() {
+	if c.emptied(shard) {
 		return c.Reshard(shard)
 	}
 	for _, n := range shard.Nodes {
@@ -21,6 +22,26 @@ func (c cluster) Vacancy(shard model.Shard) model.Decision {
 		if p, ok := c.byID(self.Primary); ok && p.shard != shard.Name && p.node.Server.Role == model.RolePrimary {
 			return model.Wait(hold(shard, model.ForeignPrimary, n.Name, fmt.Sprintf(
 				"it follows %s, a node of %s, and the shard has no primary of its own: run CLUSTER FAILOVER on it", p.node.Name, p.shard)))
+		}
+	}
+	if c.whole() {
+		return c.idle(shard)
+	}
+	return model.Decision{}
+}
+
+// idle gives a shard without slots a primary again: who was one, or a replica, whom
+// the others would not elect. New nodes are begin's.
+func (c cluster) idle(shard model.Shard) model.Decision {
+	const why = "its shard has no slots, and no primary"
+	for _, n := range shard.Nodes {
+		if n.Server.Held && n.Phase == model.PodRunning {
+			return model.Do(model.Release{Node: n.Ref, Why: why})
+		}
+	}
+	for _, n := range shard.Nodes {
+		if self, ok := n.Server.Cluster.Self(); ok && self.Primary != "" && n.Phase == model.PodRunning {
+			return model.Do(model.Promote{Node: n.Ref, Means: model.ByTakeover, Why: why})
 		}
 	}
 	return model.Decision{}

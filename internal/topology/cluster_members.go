@@ -133,7 +133,7 @@ func (c cluster) Forget(shard model.Shard) model.Decision {
 		}
 		before := len(step.IDs)
 		for _, other := range m.node.Server.Cluster.Members {
-			if other.ID == m.self.Primary || c.owns(other.ID) || other.Handshake {
+			if other.ID == m.self.Primary || c.owns(other.ID, gone) || other.Handshake {
 				continue
 			}
 			if slices.Contains(gone, other.ID) || (ghosts && c.ghost(other)) {
@@ -152,9 +152,12 @@ func (c cluster) Forget(shard model.Shard) model.Decision {
 	return model.Do(step)
 }
 
-// owns says that somebody knows a member as an owner of slots.
-func (c cluster) owns(id string) bool {
-	return slices.ContainsFunc(c.members, func(m member) bool { return !m.view[id].Slots.Empty() })
+// owns says that somebody knows a member as an owner of slots. What those believe who
+// are about to go is no matter: they may not hear any more that they are wrong.
+func (c cluster) owns(id string, gone []string) bool {
+	return slices.ContainsFunc(c.members, func(m member) bool {
+		return !m.view[id].Slots.Empty() && !slices.Contains(gone, m.id())
+	})
 }
 
 // ghost is a member that no server answers to, and that is not reached.
@@ -175,10 +178,17 @@ func (c cluster) allSeen() bool {
 	return true
 }
 
+// emptied says that a shard that is to leave has given everything away. What it
+// had when it was last seen is no proof: slots may have come since. So all have to
+// be served, by others.
+func (c cluster) emptied(shard model.Shard) bool {
+	return shard.Leaving && c.whole() && !shard.OwnsSlots()
+}
+
 // departing says that a shard has given everything away, and told all who still
 // came for it where it is: it only has to go.
 func (c cluster) departing(shard model.Shard) bool {
-	return shard.Emptied() && !slices.ContainsFunc(shard.Nodes, func(n model.Node) bool { return c.lingers(n) > 0 })
+	return c.emptied(shard) && !slices.ContainsFunc(shard.Nodes, func(n model.Node) bool { return c.lingers(n) > 0 })
 }
 
 // lingers is how long a node that serves nothing any more is still to answer where

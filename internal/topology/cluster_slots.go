@@ -28,7 +28,7 @@ const (
 // Reshard gives away what other shards ought to have, one batch after the other,
 // and lets a shard go that has given all.
 func (c cluster) Reshard(shard model.Shard) model.Decision {
-	if shard.Emptied() {
+	if c.emptied(shard) {
 		return c.depart(shard)
 	}
 	primary, ok := shard.Primary()
@@ -239,11 +239,17 @@ func (c cluster) shares() (out []share, missing string, far bool) {
 }
 
 // cover gives slots that nobody serves, and that no shard could come back with,
-// to the shard that has the fewest.
+// to the shard that has the fewest. A shard without a primary may have taken some
+// since it was last seen.
 func (c cluster) cover(shard model.Shard, primary model.Node) model.Decision {
 	shares, missing, _ := c.shares()
 	if missing != "" || shard.Leaving {
 		return model.Decision{}
+	}
+	for _, s := range c.snap.Shards {
+		if _, ok := s.Primary(); !ok && len(s.Nodes) > 0 {
+			return model.Decision{}
+		}
 	}
 	orphans := everything().Minus(c.owned())
 	for _, s := range c.snap.Shards {
