@@ -77,9 +77,20 @@ func (r *run) nodeFaults(s *State, i int) {
 			s.bequeath(i, was)
 		})
 	}
-	if f.Failover && !n.primary && n.linked && n.follows < maxNodes && s.n[n.follows].fail == 0 && s.n[n.follows].primary {
+	// A user who hands over by hand while a server is silent is beyond what is claimed
+	// (docs/adr/0004).
+	if f.Failover && !s.anySilent() && !n.primary && n.linked && n.follows < maxNodes && s.n[n.follows].fail == 0 && s.n[n.follows].primary {
 		r.fault1(s, moveFailover, i, func(s *State, n *node) { s.n[n.follows].fail = uint8(i) + 1 })
 	}
+}
+
+func (s *State) anySilent() bool {
+	for i := range s.n {
+		if s.n[i].silent {
+			return true
+		}
+	}
+	return false
 }
 
 // healMoves end what lasts. A node that was without a majority listens before it

@@ -74,6 +74,9 @@ func (r *run) checkLacks(s *State, name string, set writes, claim groups) {
 
 // checkTakeover: law 16.
 func (r *run) checkTakeover(s *State, c int) {
+	if s.n[c].table.of(s.n[c].follows) == 0 {
+		return // it takes nothing
+	}
 	if s.elects(c) {
 		r.violate(16, "%s takes over although a majority can vote for it", podNames[c])
 	}
@@ -281,7 +284,8 @@ func (r *run) checkTakeAway(s *State, i int) {
 // checkForget: law 17: who owns slots is not forgotten, nor are they with it.
 func (r *run) checkForget(s *State, i int, who id) {
 	for j := range r.world.nodes() {
-		if s.member(j) && s.n[j].table.of(who) != 0 && s.n[j].part == s.n[i].part {
+		stays := shardOf(j) < r.world.wished(s)
+		if stays && s.member(j) && s.n[j].table.of(who) != 0 && s.n[j].part == s.n[i].part {
 			r.violate(17, "%s is to forget %s, which owns slots", podNames[i], idName(who))
 		}
 	}

@@ -220,6 +220,12 @@ func healing() []Trial {
 			}
 			return nil
 		}), crashes},
+		{instead("a shard without slots waits for votes", func(_ model.Snapshot, _ model.Shard, s model.Step) model.Step {
+			if p, ok := s.(model.Promote); ok {
+				return model.Promote{Node: p.Node, Means: model.ByElection}
+			}
+			return nil
+		}), World{Name: "from 2 to 3 shards, deletions", Wished: []int{3}, Has: two, MaxFaults: 1, Faults: Faults{Delete: true, Of: 0b110000}}},
 		{Mutant{Name: "a former primary joins before others know who has superseded it", Decide: joinsEarly}, crashes},
 		{Mutant{Name: "whoever says that he is primary is remembered", Credulous: true}, deletions},
 		{blind("a replica that has just booted counts as an heir", func(_ *model.Shard, n *model.Node) { n.Server.Unlinked = false }), crashes},
@@ -310,6 +316,12 @@ func sharing() []Trial {
 			}
 			return nil
 		}), alone},
+		{Mutant{Name: "what a shard had when it was last seen is all that it has", See: func(snap *model.Snapshot) {
+			last := snap.Shards[len(snap.Shards)-1]
+			if _, ok := last.Primary(); !ok && last.Leaving && last.Memory.Slots.Empty() {
+				allServed(snap)
+			}
+		}}, leavesUnseen()},
 		{blind("clients of a shard that goes get no time to leave", func(_ *model.Shard, n *model.Node) { n.DrainingFor = clientDrain }), fewer},
 		{instead("a shard that leaves is forgotten with its slots", func(snap model.Snapshot, shard model.Shard, s model.Step) model.Step {
 			last := snap.Shards[len(snap.Shards)-1]

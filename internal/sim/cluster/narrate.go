@@ -46,7 +46,7 @@ func (n node) line() string {
 	add(n.cut != cutNo, "CUT=%d", n.cut)
 	add(n.conf && n.primary, "PRIMARY")
 	add(n.conf && !n.primary, "of:%s", idName(n.follows))
-	add(n.conf, "table=%08x", uint32(n.table))
+	add(n.conf, "table=%010x", uint64(n.table)&(1<<(4*maxGroups)-1))
 	add(n.conf, "epoch=%d part=%d", n.epoch, n.part)
 	add(n.forgot != 0, "forgot=%06b", n.forgot)
 	add(n.ghosts != 0, "ghosts=%06b", n.ghosts)

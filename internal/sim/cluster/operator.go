@@ -130,18 +130,20 @@ func (r *run) look(s State) {
 // remember writes the operator's memory, as the status does with each look.
 func (w *World) remember(s *State, seen planned) {
 	var covered groups
+	for i := range w.nodes() {
+		if n := &s.n[i]; !n.silent && n.cut == cutNo {
+			covered |= s.owned(i)
+		}
+	}
 	for k := range w.shards() {
 		one, primaries := &s.k[k], s.seenPrimaries(k)
-		for _, p := range primaries {
-			covered |= s.owned(p)
-		}
 		if len(primaries) == 1 {
 			one.formed, one.slots = true, s.owned(primaries[0])
 		}
 		if seen.known[k] {
 			one.believe(primaries[0], s.n[primaries[0]].hist)
 		}
-		if k >= w.wished(s) && one.size == 0 && one.slots == 0 && s.n[2*k].phase == absent && s.n[2*k+1].phase == absent {
+		if k >= w.wished(s) && one.size == 0 && (one.slots == 0 || covered == w.all()) && s.n[2*k].phase == absent && s.n[2*k+1].phase == absent {
 			*one = shard{op: one.op}
 		}
 	}

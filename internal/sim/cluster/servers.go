@@ -283,7 +283,8 @@ func (s *State) bequeath(i int, was node) {
 	}
 }
 
-// lasting is what can be counted on once every pod that is going has gone.
+// lasting is what can be counted on once every pod that is going has gone, without the
+// emptyDir of a pod that was never in service and whose server is dead.
 func (w *World) lasting(s *State) (all writes) {
 	for i := range s.n {
 		n := &s.n[i]
@@ -293,7 +294,7 @@ func (w *World) lasting(s *State) (all writes) {
 		if n.proc == up && (n.phase == running || (w.Durable && !w.NoPersistence)) {
 			all |= n.set
 		}
-		if w.Durable || n.phase == running {
+		if w.Durable || (n.phase == running && n.gate != gateNever) {
 			all |= n.diskSet
 		}
 	}

@@ -10,7 +10,7 @@ import (
 const (
 	maxShards = 3
 	maxNodes  = 6
-	maxGroups = 8
+	maxGroups = 10
 )
 
 // id is the identity of a member: the number of its node, or, with the bit ghost,
@@ -58,12 +58,12 @@ const (
 )
 
 // groups is a set of slot groups.
-type groups uint8
+type groups uint16
 
 func (g groups) has(one int) bool { return g&(1<<one) != 0 }
 
 // writes is a set of acknowledged writes, two for each group of slots.
-type writes uint16
+type writes uint32
 
 // in are the writes of some groups.
 func (w writes) in(g groups) writes {
@@ -76,12 +76,12 @@ func (w writes) in(g groups) writes {
 	return w & mask
 }
 
-func (w writes) count() int { return bits.OnesCount16(uint16(w)) }
+func (w writes) count() int { return bits.OnesCount32(uint32(w)) }
 
 // table is who owns which group in the eyes of one node, four bits for each.
-type table uint32
+type table uint64
 
-const unowned table = 0xffffffff
+const unowned = ^table(0)
 
 func (t table) owner(g int) id { return id(t>>(4*g)) & 15 }
 

@@ -245,7 +245,7 @@ func (s *State) overtaken(i, j int) id {
 	if claims == 0 {
 		return nobody
 	}
-	old := s.n[i].table.owner(bits.TrailingZeros8(uint8(claims)))
+	old := s.n[i].table.owner(bits.TrailingZeros16(uint16(claims)))
 	if old == nobody || s.epochOf(old) >= s.n[j].epoch || shardOf(int(old&^ghost)) != shardOf(j) {
 		return nobody
 	}

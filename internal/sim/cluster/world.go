@@ -173,7 +173,7 @@ func (w *World) inService(s *State) {
 		p := id(2 * k)
 		mine := tables.of(p)
 		h := uint8(k + 1)
-		set := writes(0x5555).in(mine)
+		set := writes(0x55555555).in(mine)
 		s.owed |= set
 		s.k[k].formed, s.k[k].last, s.k[k].slots, s.k[k].hists[0] = true, p+1, mine, h
 		for i := 2 * k; i < 2*k+2; i++ {

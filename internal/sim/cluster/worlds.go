@@ -17,7 +17,7 @@ func even(shards int) [][]int {
 var (
 	batchShort = [][]int{{5462, 600}, {5461}, {5461 - 600}}
 
-	two   = [][]int{{5461, 683, 1024, 1024}, {5462, 682, 1024, 1024}}
+	two   = [][]int{{5461, 1, 682, 1024, 1024}, {5461, 1, 682, 1024, 1024}}
 	three = [][]int{{5462}, {5461}, {683, 1024, 1024, 682, 1024, 1024}}
 )
 
@@ -120,9 +120,21 @@ func changes() []World {
 		{Name: "a batch is moved, faults at both ends", Wished: []int{3}, Has: batchShort, MaxFaults: 1, MaxWrites: 1, Durable: true,
 			Faults: Faults{Crash: true, Failover: true, Delete: true, Of: 0b110011}},
 		{Name: "from 2 to 3 shards", Wished: []int{3}, Has: two, MaxCrashes: 1},
+		{Name: "from 2 to 3 shards, a fault in the new one", Wished: []int{3}, Has: two, MaxFaults: 1,
+			Faults: Faults{Crash: true, Delete: true, Of: 0b110000}},
+		{Name: "from 3 to 2 shards, a fault in the old one", Wished: []int{2}, Has: three, MaxFaults: 1,
+			Faults: Faults{Crash: true, Delete: true, Of: 0b110000}},
 		{Name: "from 3 to 2 shards", Wished: []int{2}, Has: three, MaxCrashes: 1},
+		leavesUnseen(),
 		{Name: "from 3 to 2 shards and back", Wished: []int{2, 3}, Has: three, MaxFaults: 1, Faults: Faults{Spec: true}},
 	}
+}
+
+// leavesUnseen: the shard that is to go took a batch after it had last been seen.
+func leavesUnseen() World {
+	return World{Name: "a shard leaves with slots that nobody saw arrive", Wished: []int{2}, Has: [][]int{{8192}, {7168}, {1024}},
+		Prepare:   func(_ *World, s *State) { s.k[2].slots = 0 },
+		MaxFaults: 1, Durable: true, Faults: Faults{Crash: true, Delete: true, Of: 0b110000}}
 }
 
 // LargeWorlds are what `make explore` walks besides: more faults at a time, up to a
