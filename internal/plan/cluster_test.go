@@ -167,6 +167,10 @@ func TestClusterLosesNodes(t *testing.T) {
 			steps: map[int]string{0: "promote v-shard-0-1 (the primary is gone, and this replica has the most of its history)"}},
 		{name: "a primary that is only silent is not", given: given(func(w *world) { w.node(0, 0).Server = model.Server{} }, ghost("0.0", model.EvenShare(0, 3))),
 			holds: []string{"0:PrimaryNotVisible:v-shard-0-0"}},
+		{name: "not even one that was never in service, as long as its replica is linked to it", given: given(func(w *world) {
+			n := w.node(0, 0)
+			n.Server, n.Ready, n.InService, n.Admitted = model.Server{}, false, false, false
+		}, ghost("0.0", model.EvenShare(0, 3))), holds: []string{"0:PrimaryNotVisible:v-shard-0-0"}},
 		{name: "unless Kubernetes has lost its host", given: given(func(w *world) {
 			w.node(0, 0).Server, w.node(0, 0).HostLost, w.node(0, 0).Ready = model.Server{}, true, false
 		}, ghost("0.0", model.EvenShare(0, 3))),

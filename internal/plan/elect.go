@@ -64,15 +64,23 @@ func mayTakeOver(shard model.Shard, n model.Node) bool {
 	return false
 }
 
-// maybePrimary finds a node that has been in service, does not answer, and is
-// not known to be dead.
+// maybePrimary finds a node that does not answer, is not known to be dead, and has
+// been in service or has a replica that is linked to it.
 func maybePrimary(rules topology.Rules, shard model.Shard) (model.Node, bool) {
 	for _, n := range shard.Nodes {
-		if n.Phase != model.PodAbsent && shard.Served(n) && !n.Server.Answered && !n.Dead && !rules.Fenced(n) {
+		silent := n.Phase != model.PodAbsent && !n.Server.Answered && !n.Dead && !rules.Fenced(n)
+		if silent && (shard.Served(n) || followed(shard, n)) {
 			return n, true
 		}
 	}
 	return model.Node{}, false
+}
+
+// followed says that a replica is linked to the node: that one lives.
+func followed(shard model.Shard, n model.Node) bool {
+	return slices.ContainsFunc(shard.Nodes, func(r model.Node) bool {
+		return r.Server.Answered && r.Server.LinkUp && r.Server.Follows == n.Address
+	})
 }
 
 // successor is the node with the most of the lost primary's history, once a
