@@ -159,7 +159,8 @@ func (a *act) sound(from, to int) bool {
 	s := &a.s
 	for v := range a.world.nodes() {
 		asked := v == from || v == to || (s.owned(v) != 0 && !s.n[v].silent && s.n[v].cut == cutNo)
-		if asked && !(s.ok(v, a.world.all()) && s.reach(v, from) && s.reach(v, to) && s.n[v].table.of(id(from)) == s.owned(from)) {
+		agrees := s.ok(v, a.world.all()) && s.reach(v, from) && s.reach(v, to) && s.n[v].table.of(id(from)) == s.owned(from)
+		if asked && !agrees {
 			return false
 		}
 	}

@@ -83,6 +83,7 @@ func (m Move) String() string {
 		return "the operator looks, and wants to " + m.What
 	case moveAct:
 		return "the operator at " + m.What
+	default:
 	}
 	text := moveText[m.Kind]
 	if m.Place != "" {

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"fmt"
-	"math/bits"
 
 	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/topology"
@@ -254,15 +253,9 @@ func mentions(step model.Step) uint8 {
 		return setOf(s.At...)
 	case model.MoveSlots:
 		return setOf(s.From, s.To)
+	case model.Publish, model.Scale, model.Drain, model.CancelMoves: // not planned again, or not for one pod
 	}
 	return 0
-}
-
-// each visits the nodes of a set.
-func each(set uint8, visit func(i int)) {
-	for rest := set; rest != 0; rest &= rest - 1 {
-		visit(bits.TrailingZeros8(rest))
-	}
 }
 
 func (a *act) perform() {

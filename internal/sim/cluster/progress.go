@@ -94,6 +94,7 @@ func (r *run) personMoves(s *State) {
 			next := *s
 			next.reassign = true
 			r.emit(Move{Kind: moveReassign, Place: h.Shard}, next)
+		default:
 		}
 	}
 }
