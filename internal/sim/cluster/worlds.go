@@ -150,7 +150,11 @@ func LargeWorlds() []World {
 	for _, w := range Worlds() {
 		w.Name += ", one more fault"
 		w.MaxFaults++
-		out = append(out, w)
+		// With append-only files two crashes between two looks of the operator are
+		// beyond what is claimed (docs/adr/0004).
+		if !w.Log {
+			out = append(out, w)
+		}
 	}
 	for i := range out {
 		out[i].MaxStates = most
