@@ -290,6 +290,10 @@ func TestAShardIsLost(t *testing.T) {
 	old := ghost("1.0", model.EvenShare(1, 3))
 	play(t, []scene{
 		{name: "its slots are given to nobody by itself", given: given(lost, old), holds: []string{"1:ShardLost:"}},
+		{name: "a replica that has not heard what its primary served is not voted for, and is given it", given: given(func(w *world) {
+			absentNode(w.node(1, 0))
+			w.sees("1.1", "1.0", func(m *model.Member) { m.Slots = nil })
+		}, old), steps: map[int]string{1: "promote v-shard-1-1 (the primary is gone, and this replica has the most of its history; what its primary served it has not heard)"}},
 		{name: "unless the spec says so", given: given(func(w *world) { lost(w); w.Policy.ReassignEmpty = true }, old),
 			steps: map[int]string{1: "give v-shard-1-1 5461 slots (nothing of the shard is left, and its slots may go to an empty node)"}},
 		{name: "a volume that has not come back is waited for", given: given(func(w *world) {

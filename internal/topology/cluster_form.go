@@ -56,6 +56,8 @@ func (c cluster) Promotion(shard model.Shard, n model.Node, why string) model.De
 		return model.Do(model.Release{Node: n.Ref, Why: why})
 	case unassigned(n):
 		return c.giveBack(shard, n, why)
+	case followsNothing(n):
+		return model.Do(model.Promote{Node: n.Ref, Means: model.ByTakeover, Why: why + "; what its primary served it has not heard"})
 	}
 	votes, size := c.votesFor(n)
 	if votes > size/2 {
@@ -71,6 +73,14 @@ func (c cluster) Promotion(shard model.Shard, n model.Node, why string) model.De
 	}
 	return model.Do(model.Promote{Node: n.Ref, Means: model.ByTakeover,
 		Why: fmt.Sprintf("%s; %d of %d primaries can vote", why, votes, size)})
+}
+
+// followsNothing says that in a replica's own eyes its primary serves no slots: then
+// it asks nobody for votes, and takes nothing over. It is given the slots afterwards.
+func followsNothing(n model.Node) bool {
+	self, _ := n.Server.Cluster.Self()
+	primary, known := n.Server.Cluster.Member(self.Primary)
+	return known && primary.Slots.Empty()
 }
 
 // votesFor counts the primaries with slots that answer and reach a replica, and
