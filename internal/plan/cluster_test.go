@@ -304,6 +304,12 @@ func TestAShardIsLost(t *testing.T) {
 		{name: "slots that somebody has deleted go to the shard with the fewest", given: given(func(w *world) {
 			w.self(2, 0).Slots = w.self(2, 0).Slots.Minus(model.Slots{{First: 16000, Last: 16099}})
 		}), steps: map[int]string{2: "give v-shard-2-0 100 slots (nobody serves them)"}},
+		{name: "the slots of a shard that leaves and is cut off are nobody else's", given: given(func(w *world) {
+			shrunk(w)
+			for _, id := range []string{"2.0", "2.1"} {
+				w.parted(id, func(m *model.Member) { m.Linked, m.Failed = false, true })
+			}
+		}), holds: []string{"2:Joining:v-shard-2-0", "2:Joining:v-shard-2-1"}},
 	})
 }
 

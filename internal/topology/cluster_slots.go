@@ -253,7 +253,7 @@ func (c cluster) cover(shard model.Shard, primary model.Node) model.Decision {
 	}
 	orphans := everything().Minus(c.owned())
 	for _, s := range c.snap.Shards {
-		if _, ok := s.Primary(); !ok {
+		if p, ok := s.Primary(); !ok || !c.joined(p) {
 			orphans = orphans.Minus(s.Memory.Slots)
 		}
 	}
