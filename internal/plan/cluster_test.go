@@ -449,6 +449,15 @@ func TestShardsComeAndGo(t *testing.T) {
 			}
 			dead(w.node(2, 0))
 		}), steps: map[int]string{2: "drain v-shard-2-1"}},
+		{name: "but not while slots that nobody serves may be its own, whatever is remembered", given: given(func(w *world) {
+			shrunk(w)
+			drained(w, 2, time.Minute)
+			w.Policy.Durable, w.Shards[2].Memory = true, model.Memory{}
+			absentNode(w.node(2, 0))
+			for _, who := range []string{"0.0", "0.1", "1.0", "1.1"} {
+				w.forgets(who, "2.1")
+			}
+		}, ghost("2.0", model.EvenShare(2, 3))), holds: []string{"2:WaitingForCopies:v-shard-2-0"}},
 		{name: "a shard that has left is no matter", given: given(func(w *world) {
 			shrunk(w)
 			w.Shards[2] = model.Shard{Name: "v-shard-2", Index: 2, Leaving: true, Exists: true}

@@ -251,7 +251,7 @@ func (c cluster) cover(shard model.Shard, primary model.Node) model.Decision {
 			return model.Decision{}
 		}
 	}
-	orphans := everything().Minus(c.owned())
+	orphans := everything().Minus(c.owned()).Minus(c.claimed())
 	for _, s := range c.snap.Shards {
 		if p, ok := s.Primary(); !ok || !c.joined(p) {
 			orphans = orphans.Minus(s.Memory.Slots)
@@ -263,6 +263,20 @@ func (c cluster) cover(shard model.Shard, primary model.Node) model.Decision {
 		return model.Decision{}
 	}
 	return model.Do(model.AddSlots{Node: primary.Ref, Slots: orphans, Why: "nobody serves them"})
+}
+
+// claimed are the slots that, as somebody knows, are those of a member that does
+// not answer.
+func (c cluster) claimed() model.Slots {
+	var all model.Slots
+	for _, m := range c.members {
+		for _, other := range m.view {
+			if _, answers := c.byID(other.ID); !answers {
+				all = all.Plus(other.Slots)
+			}
+		}
+	}
+	return all
 }
 
 // depart lets the shard go in three steps: it answers for a while where its slots
