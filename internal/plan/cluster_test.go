@@ -458,6 +458,15 @@ func TestShardsComeAndGo(t *testing.T) {
 				w.forgets(who, "2.1")
 			}
 		}, ghost("2.0", model.EvenShare(2, 3))), holds: []string{"2:WaitingForCopies:v-shard-2-0"}},
+		{name: "its size does not matter any more: nobody in it could take over from its primary", given: given(func(w *world) {
+			emptied(w)
+			drained(w, 2, time.Second)
+			lead(&w.Shards[2], 1, nil)
+			w.Policy.Nodes = 1
+			for k := range 2 {
+				w.Shards[k].Size, w.Shards[k].Nodes = 1, w.Shards[k].Nodes[:1]
+			}
+		}), holds: []string{"2:ClientsLeaving:v-shard-2-0"}},
 		{name: "a shard that has left is no matter", given: given(func(w *world) {
 			shrunk(w)
 			w.Shards[2] = model.Shard{Name: "v-shard-2", Index: 2, Leaving: true, Exists: true}

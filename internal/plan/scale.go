@@ -10,9 +10,10 @@ import (
 
 // scale brings the number of pods to what the spec wants. Out goes at once. In
 // goes one pod at a time, from the highest ordinal, as a StatefulSet does; a
-// primary among those that leave hands over first.
+// primary among those that leave hands over first. A shard that has given everything
+// away goes as a whole (topology's Reshard).
 func scale(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
-	if policy.Nodes == shard.Size {
+	if policy.Nodes == shard.Size || shard.Emptied() {
 		return model.Decision{}
 	}
 	if policy.Nodes > shard.Size {
