@@ -55,7 +55,8 @@ func (o Observer) statefulSet(ctx context.Context, v *v1alpha1.Valkey) (*appsv1.
 }
 
 // shardCount is how many shards there are, or are to be: as many as are wished
-// for, and up to the last of which anything is left.
+// for, and up to the last of which anything is left, if only slots that it had when it
+// was last seen.
 func shardCount(v *v1alpha1.Valkey, sets map[string]*appsv1.StatefulSet, pods []corev1.Pod) int {
 	count := int(v.Spec.ShardCount())
 	if !v.Spec.IsCluster() {
@@ -68,6 +69,11 @@ func shardCount(v *v1alpha1.Valkey, sets map[string]*appsv1.StatefulSet, pods []
 	}
 	for name := range sets {
 		see(name)
+	}
+	for _, s := range v.Status.Shards {
+		if s.SlotRanges != "" {
+			see(s.Name)
+		}
 	}
 	for i := range pods {
 		if end := strings.LastIndexByte(pods[i].Name, '-'); end > 0 {

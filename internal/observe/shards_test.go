@@ -55,6 +55,15 @@ func lookAtRing(t *testing.T, v *v1alpha1.Valkey, applied Applied, objects ...cl
 	return snap
 }
 
+func TestAShardThatStillHadSlotsIsNotForgottenWithItsStatefulSet(t *testing.T) {
+	v := ring()
+	v.Status.Shards = append(v.Status.Shards, v1alpha1.ShardStatus{Name: "ring-shard-3", SlotRanges: "7"}, v1alpha1.ShardStatus{Name: "ring-shard-4"})
+	snap := lookAtRing(t, v, nil)
+	if len(snap.Shards) != 4 || !snap.Shards[3].Leaving || snap.Shards[3].Exists || snap.Shards[3].Memory.Slots.Count() != 1 {
+		t.Errorf("%+v", snap.Shards)
+	}
+}
+
 func TestEachShardIsWhatItsStatefulSetItsPodsAndItsStatusSay(t *testing.T) {
 	v := ring()
 	snap := lookAtRing(t, v, Applied{"ring-shard-1": 2, "ring-shard-0": 3},

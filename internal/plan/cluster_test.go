@@ -472,6 +472,14 @@ func TestShardsComeAndGo(t *testing.T) {
 			w.Shards[2] = model.Shard{Name: "v-shard-2", Index: 2, Leaving: true, Exists: true}
 			w.self(0, 0).Slots, w.self(1, 0).Slots = model.EvenShare(0, 2), model.EvenShare(1, 2)
 		})},
+		{name: "one whose pods somebody took away comes back for the slots that it has to give away", given: given(func(w *world) {
+			shrunk(w)
+			w.Shards[2] = model.Shard{Name: "v-shard-2", Index: 2, Leaving: true, Exists: true, Memory: model.Memory{Formed: true, Slots: model.EvenShare(2, 3)}}
+		}, ghost("2.0", model.EvenShare(2, 3))), steps: map[int]string{2: "scale from 0 to 2 pods"}},
+		{name: "and one whose StatefulSet somebody deleted is lost", given: given(func(w *world) {
+			shrunk(w)
+			w.Shards[2] = model.Shard{Name: "v-shard-2", Index: 2, Leaving: true, Memory: model.Memory{Formed: true, Slots: model.EvenShare(2, 3)}}
+		}, ghost("2.0", model.EvenShare(2, 3))), holds: []string{"2:ShardLost:"}},
 		{name: "and comes back when it is wished for again", given: given(func(w *world) {
 			w.Shards[2] = model.Shard{Name: "v-shard-2", Index: 2, Exists: true}
 			w.self(0, 0).Slots, w.self(1, 0).Slots = model.EvenShare(0, 2), model.EvenShare(1, 2)

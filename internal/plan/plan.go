@@ -3,6 +3,8 @@
 package plan
 
 import (
+	"fmt"
+
 	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/rollout"
 	"github.com/valkeeper/valkeeper/internal/topology"
@@ -63,13 +65,18 @@ func decide(rules topology.Rules, policy model.Policy, shard model.Shard) model.
 }
 
 // unmanned is a shard whose StatefulSet is asked for no pod: it has left, and
-// comes back if it is wished for again.
+// comes back if it is wished for again, or if it was taken away before it had given
+// everything away.
 func unmanned(policy model.Policy, shard model.Shard) model.Decision {
 	switch {
 	case len(shard.Nodes) > 0:
 		return hold(shard, model.PodStarting, shard.Nodes[0].Name, "its pod is on its way out")
-	case shard.Leaving:
+	case shard.Leaving && shard.Memory.Slots.Empty():
 		return model.Decision{}
+	case shard.Leaving && !shard.Exists:
+		return hold(shard, model.ShardLost, "", fmt.Sprintf(
+			"its StatefulSet was deleted before it had given its %d slots away: set spec.shards to %d at least, and it comes back with the volumes that it left",
+			shard.Memory.Slots.Count(), shard.Index+1))
 	case !shard.Exists:
 		return hold(shard, model.PodStarting, "", "its StatefulSet is not there yet")
 	}
