@@ -33,8 +33,9 @@ func NewHosts(live client.Reader) *Hosts {
 	return &Hosts{reader: live, now: time.Now, known: map[string]host{}}
 }
 
-// Lost says that a host has gone, or that Kubernetes does not hear of it or hears
-// that it cannot run pods. One that cannot be read is not known to be lost.
+// Lost says that a host has gone, or that Kubernetes has not heard of it for longer
+// than a host may be silent. One that says itself that it is not ready lives, and its
+// servers may, as while it shuts down. One that cannot be read is not known to be lost.
 func (h *Hosts) Lost(ctx context.Context, name string) bool {
 	if h == nil || name == "" {
 		return false
@@ -65,7 +66,7 @@ func (h *Hosts) read(ctx context.Context, name string) bool {
 	}
 	for _, c := range node.Status.Conditions {
 		if c.Type == corev1.NodeReady {
-			return c.Status != corev1.ConditionTrue
+			return c.Status == corev1.ConditionUnknown
 		}
 	}
 	return false

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 )
 
-func TestAHostIsLostOnceKubernetesDoesNotCountOnIt(t *testing.T) {
+func TestAHostIsLostOnceKubernetesDoesNotHearOfIt(t *testing.T) {
 	host := func(name string, conditions ...corev1.NodeCondition) *corev1.Node {
 		return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}, Status: corev1.NodeStatus{Conditions: conditions}}
 	}
@@ -29,7 +29,7 @@ func TestAHostIsLostOnceKubernetesDoesNotCountOnIt(t *testing.T) {
 			}
 			return c.Get(ctx, key, obj, opts...)
 		}}))
-	for name, want := range map[string]bool{"ready": false, "not-ready": true, "unheard-of": true, "gone": true, "new": false, "forbidden": false, "": false} {
+	for name, want := range map[string]bool{"ready": false, "not-ready": false, "unheard-of": true, "gone": true, "new": false, "forbidden": false, "": false} {
 		if have := h.Lost(t.Context(), name); have != want {
 			t.Errorf("%s: lost %t", name, have)
 		}
