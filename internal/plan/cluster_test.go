@@ -356,6 +356,8 @@ func TestShardsComeAndGo(t *testing.T) {
 			steps: map[int]string{1: "move 1 slots from v-shard-1-0 to v-shard-3-0, key by key"}, holds: []string{"0:SlotsMoving:v-shard-1-0", "2:SlotsMoving:v-shard-1-0"}},
 		{name: "also when only the taker knows of it", given: given(func(w *world) { grown(w); w.self(3, 0).Taking = map[int]string{6000: "1.0"} }),
 			steps: map[int]string{1: "move 1 slots from v-shard-1-0 to v-shard-3-0, key by key"}, holds: []string{"0:SlotsMoving:v-shard-3-0", "2:SlotsMoving:v-shard-3-0"}},
+		{name: "and waited with while the other end is away", given: given(func(w *world) { grown(w); w.self(1, 0).Giving = map[int]string{6000: "9.9"} }),
+			steps: map[int]string{0: "move 1024 slots from v-shard-0-0 to v-shard-3-0, at once"}, holds: []string{"1:SlotsMoving:v-shard-1-0", "2:OtherShards:"}},
 		{name: "and before a rollout goes on, which would wait for it", given: given(func(w *world) {
 			grown(w)
 			stale(w)

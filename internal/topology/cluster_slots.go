@@ -63,7 +63,8 @@ func (c cluster) underWay(shard model.Shard, primary model.Node) model.Decision 
 	}
 	to, known := c.byID(id)
 	if !known || !c.joined(to.node) {
-		return model.Wait(hold(shard, model.SlotsMoving, primary.Name, fmt.Sprintf("slot %d is half moved, and the other end is not there", slot)))
+		return model.Wait(hold(shard, model.SlotsMoving, primary.Name, fmt.Sprintf(
+			"slot %d is half moved, and the other end is not there; if that is gone for good, run CLUSTER SETSLOT %d STABLE on it", slot, slot)))
 	}
 	step := c.move(primary, to, model.NewSlots(model.SlotRange{First: slot, Last: slot}), false)
 	step.Begun = true
