@@ -115,8 +115,8 @@ type Rollout struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('10m')",message="spec.rollout.clientDrain must be from 0s to 10m"
 	ClientDrain *metav1.Duration `json:"clientDrain,omitempty"`
 	// maxParallelShards is how many shards of a Cluster may be rolled at once,
-	// from 1 to 64; 1 when not set. Fewer are while more would endanger the
-	// majority of the primaries.
+	// from 1 to 64; 1 when not set. A shard in which anything is down counts as
+	// one. Roles are handed over one after the other in any case.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=64
