@@ -304,6 +304,15 @@ func TestAShardIsLost(t *testing.T) {
 		{name: "slots that somebody has deleted go to the shard with the fewest", given: given(func(w *world) {
 			w.self(2, 0).Slots = w.self(2, 0).Slots.Minus(model.Slots{{First: 16000, Last: 16099}})
 		}), steps: map[int]string{2: "give v-shard-2-0 100 slots (nobody serves them)"}},
+		{name: "also when the status has forgotten whose slots they were", given: given(func(w *world) {
+			w.Shards[1] = w.newShard(1, nil)
+			w.Shards[1].Memory = model.Memory{}
+		}, ghost("1.7", model.EvenShare(1, 3)))},
+		{name: "and also then they are given away if the spec says so", given: given(func(w *world) {
+			w.Policy.ReassignEmpty = true
+			w.Shards[1] = w.newShard(1, nil)
+			w.Shards[1].Memory = model.Memory{}
+		}, ghost("1.7", model.EvenShare(1, 3))), steps: map[int]string{1: "give v-shard-1-0 5461 slots (nobody serves them)"}},
 		{name: "the slots of a shard that leaves and is cut off are nobody else's", given: given(func(w *world) {
 			shrunk(w)
 			for _, id := range []string{"2.0", "2.1"} {

@@ -252,7 +252,7 @@ func (c cluster) cover(shard model.Shard, primary model.Node) model.Decision {
 			return model.Decision{}
 		}
 	}
-	orphans := everything().Minus(c.owned()).Minus(c.claimed())
+	orphans := everything().Minus(c.owned())
 	for _, s := range c.snap.Shards {
 		if p, ok := s.Primary(); !ok || !c.joined(p) {
 			orphans = orphans.Minus(s.Memory.Slots)
@@ -261,6 +261,12 @@ func (c cluster) cover(shard model.Shard, primary model.Node) model.Decision {
 	shares = slices.DeleteFunc(shares, func(s share) bool { return s.leaving })
 	poorest := slices.MinFunc(shares, func(a, b share) int { return cmp.Compare(a.have, b.have) })
 	if orphans.Empty() || poorest.shard != shard.Name {
+		return model.Decision{}
+	}
+	if !c.snap.Policy.ReassignEmpty || !c.allSeen() { // the status may have been lost, too
+		orphans = orphans.Minus(c.claimed())
+	}
+	if orphans.Empty() {
 		return model.Decision{}
 	}
 	return model.Do(model.AddSlots{Node: primary.Ref, Slots: orphans, Why: "nobody serves them"})
