@@ -74,7 +74,7 @@ func (r *run) nodeFaults(s *State, i int) {
 			n.cut = cutNow
 			n.linked, n.meets = false, 0
 			s.breakLinks(i)
-			s.bequeath(i, was)
+			r.world.bequeath(s, i, was)
 		})
 	}
 	// A user who hands over by hand while a server is silent is beyond what is claimed

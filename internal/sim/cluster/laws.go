@@ -15,7 +15,7 @@ func (r *run) violate(law int, format string, args ...any) {
 // checkState is what holds in every state: for each group of slots at most one
 // server takes writes, and it has all that was acknowledged.
 func (r *run) checkState(s *State) {
-	if lost := s.owed &^ s.copies(); lost != 0 {
+	if lost := s.owed &^ r.world.copies(s); lost != 0 {
 		r.violate(9, "the last copy of acknowledged writes %b is gone", lost)
 	}
 	var taken groups
@@ -44,7 +44,7 @@ func (r *run) checkPlan(s *State, p planned) {
 			if h.Reason == "" || h.Detail == "" {
 				r.violate(0, "a hold of %s says nothing", h.Shard)
 			}
-			if h.Reason == model.ShardLost && h.Shard == shardNames[k] && s.owed.in(s.k[k].slots) != 0 {
+			if h.Reason == model.ShardLost && h.Shard == shardNames[k] && s.owed.in(s.k[k].slots&r.world.homes(s)[k]) != 0 {
 				r.violate(0, "the data of %s pass for lost, and are not", h.Shard)
 			}
 		}
@@ -264,7 +264,7 @@ func (r *run) checkTakeAway(s *State, i int) {
 		r.violate(17, "%s owns slots and is to be taken away", podNames[i])
 	}
 	set := s.n[i].set | s.n[i].diskSet
-	if only := s.owed & set &^ others.copies(); only != 0 {
+	if only := s.owed & set &^ r.world.copies(&others); only != 0 {
 		r.violate(17, "%s is to be taken away and has the only copy of %b", podNames[i], only)
 	}
 	if !s.down(i) && s.n[i].drain != drainPassed {

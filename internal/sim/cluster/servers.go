@@ -216,6 +216,7 @@ func (r *run) replicate(s *State, i, from int) {
 			n.hist, n.hist2 = p.hist, 0
 		}
 		n.set, n.linked, n.fit = p.set, true, true
+		s.hear(i) // it has been talking with its primary
 		if !partial && !r.world.NoPersistence {
 			n.diskSet, n.diskHist = n.set, n.hist
 		}
@@ -240,78 +241,6 @@ func (s *State) best(i int) bool {
 		}
 	}
 	return true
-}
-
-// die ends a server's process. Unless the operator ended it, what it alone had
-// acknowledged is written off to whatever did: where a replica lives on, all that no
-// living server of the shard has; else all that is nowhere else.
-func (r *run) die(s *State, i int, clean, writeOff bool) {
-	n := &s.n[i]
-	switch {
-	case n.proc != up || r.world.NoPersistence:
-	case r.world.Log:
-		n.diskSet, n.diskHist = n.set, 0
-	case clean:
-		n.diskSet, n.diskHist = n.set, n.hist
-	}
-	was := *n
-	s.breakLinks(i)
-	n.proc = dead
-	n.tidy()
-	if !writeOff {
-		return
-	}
-	if was.proc == up {
-		s.bequeath(i, was)
-	}
-	s.owed &= r.world.lasting(s)
-}
-
-// bequeath writes off what a server had, and none of those that may succeed it.
-func (s *State) bequeath(i int, was node) {
-	var living writes
-	heir := false
-	for j := range s.n {
-		m := &s.n[j]
-		if j != i && shardOf(j) == shardOf(i) && s.member(j) && m.cut == cutNo && m.phase == running && s.stays(j) {
-			living |= m.set
-			heir = heir || m.primary || m.linked || m.fit || m.gate == gateIn
-		}
-	}
-	if heir {
-		s.owed &^= was.set &^ living
-	}
-}
-
-// lasting is what can be counted on once every pod that is going has gone, without the
-// emptyDir of a pod that was never in service and whose server is dead.
-func (w *World) lasting(s *State) (all writes) {
-	for i := range s.n {
-		n := &s.n[i]
-		if !s.stays(i) {
-			continue
-		}
-		if n.proc == up && (n.phase == running || (w.Durable && !w.NoPersistence)) {
-			all |= n.set
-		}
-		if w.Durable || (n.phase == running && n.gate != gateNever) {
-			all |= n.diskSet
-		}
-	}
-	return all
-}
-
-// breakLinks breaks the links of those that follow i, and ends migrations to it.
-func (s *State) breakLinks(i int) {
-	for j := range s.n {
-		n := &s.n[j]
-		if !n.primary && n.follows == id(i) {
-			n.linked = false
-		}
-		if n.moves != 0 && n.movesTo == uint8(i) {
-			n.moves, n.moveFailed = 0, true
-		}
-	}
 }
 
 // boot starts a server's process, as start.sh does.

@@ -230,17 +230,6 @@ func (s *State) attached(i, p int) bool {
 	return s.member(i) && !n.primary && n.follows == id(p) && n.linked && n.hist == s.n[p].hist
 }
 
-// copies is everything that any server or disk still holds.
-func (s *State) copies() (all writes) {
-	for i := range s.n {
-		all |= s.n[i].diskSet
-		if s.member(i) {
-			all |= s.n[i].set
-		}
-	}
-	return all
-}
-
 // turn makes the copy continue its history under another name.
 func (n *node) turn(h uint8) {
 	if n.hist != h {
