@@ -52,17 +52,26 @@ func (s *State) claims(i, j, g int) id {
 	if s.owned(j).has(g) {
 		return id(j)
 	}
-	if s.n[i].primary && s.n[i].table.owner(g) == id(i) {
-		return s.n[j].table.owner(g)
+	if told := s.n[j].table.owner(g); s.n[i].primary && s.n[i].table.owner(g) == id(i) && !s.unclaimed(j, told, g) {
+		return told
 	}
 	return nobody
+}
+
+// unclaimed: i reaches whom it takes for the owner of a group, and that one does not
+// say so: it has given it away.
+func (s *State) unclaimed(i int, owner id, g int) bool {
+	return s.serves(i, owner) && !s.owned(int(owner)).has(g)
 }
 
 // newer is who owns a group by what j tells i, if i believes it; nobody if there is
 // nothing new.
 func (s *State) newer(i, j, g int) id {
 	old, claim := s.n[i].table.owner(g), s.claims(i, j, g)
-	if claim == nobody || claim == old || (old != nobody && s.epochOf(claim) <= s.epochOf(old)) {
+	if claim == nobody || claim == old {
+		return nobody
+	}
+	if old != nobody && s.epochOf(claim) <= s.epochOf(old) && !s.unclaimed(i, old, g) {
 		return nobody
 	}
 	return claim

@@ -46,6 +46,8 @@ type World struct {
 	Faults Faults
 	// MaxFaults, MaxCrashes (of the operator) and MaxWrites are the bounds.
 	MaxFaults, MaxCrashes, MaxWrites uint8
+	// Bounded: one more fault leads beyond what is claimed (docs/adr/0004).
+	Bounded bool
 	// MaxStates stops the exploration; reaching it is reported.
 	MaxStates int
 

@@ -91,7 +91,7 @@ func losses() []World {
 			w.Faults, w.MaxFaults, w.MaxWrites, w.Durable = Faults{Delete: true, Crash: true, Of: shard0}, 2, 1, true
 		}),
 		cluster3("a crash in a roll, append-only files", 0b001).with(func(w *World) {
-			w.Faults, w.MaxFaults, w.MaxWrites, w.Log = Faults{Crash: true, Of: shard0}, 1, 1, true
+			w.Faults, w.MaxFaults, w.MaxWrites, w.Log, w.Bounded = Faults{Crash: true, Of: shard0}, 1, 1, true, true
 		}),
 		cluster3("no persistence", 0b001).with(func(w *World) {
 			w.Faults, w.MaxFaults, w.NoPersistence = Faults{Crash: true, Of: shard0}, 1, true
@@ -120,7 +120,7 @@ func changes() []World {
 		{Name: "a batch is moved, faults at both ends", Wished: []int{3}, Has: batchShort, MaxFaults: 1, MaxWrites: 1, Durable: true,
 			Faults: Faults{Crash: true, Failover: true, Delete: true, Of: 0b110011}},
 		{Name: "from 2 to 3 shards", Wished: []int{3}, Has: two, MaxCrashes: 1},
-		{Name: "from 2 to 3 shards, a fault in the new one", Wished: []int{3}, Has: two, MaxFaults: 1,
+		{Name: "from 2 to 3 shards, a fault in the new one", Wished: []int{3}, Has: two, MaxFaults: 1, Bounded: true,
 			Faults: Faults{Crash: true, Delete: true, Of: 0b110000}},
 		{Name: "from 3 to 2 shards, a fault in the old one", Wished: []int{2}, Has: three, MaxFaults: 1,
 			Faults: Faults{Crash: true, Delete: true, Of: 0b110000}},
@@ -150,9 +150,7 @@ func LargeWorlds() []World {
 	for _, w := range Worlds() {
 		w.Name += ", one more fault"
 		w.MaxFaults++
-		// With append-only files two crashes between two looks of the operator are
-		// beyond what is claimed (docs/adr/0004).
-		if !w.Log {
+		if !w.Bounded {
 			out = append(out, w)
 		}
 	}
