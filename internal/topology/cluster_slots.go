@@ -248,7 +248,7 @@ func (c cluster) cover(shard model.Shard, primary model.Node) model.Decision {
 		return model.Decision{}
 	}
 	for _, s := range c.snap.Shards {
-		if _, ok := s.Primary(); !ok && len(s.Nodes) > 0 {
+		if p, ok := s.Primary(); len(s.Nodes) > 0 && (!ok || !c.joined(p)) {
 			return model.Decision{}
 		}
 	}
