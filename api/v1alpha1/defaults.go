@@ -20,7 +20,9 @@ const (
 	// DefaultMaxLag is bytes.
 	DefaultMaxLag int64 = 4 << 20
 	// DefaultClientDrain bounds the wait for clients of a server that restarts.
-	DefaultClientDrain = 10 * time.Second
+	// Most leave within seconds; go-redis, with addresses in its map that have
+	// vanished, was seen to take more than ten.
+	DefaultClientDrain = time.Minute
 )
 
 // RestartedAtAnnotation on a Valkey restarts every server when it changes, as

@@ -106,9 +106,10 @@ type Rollout struct {
 	// +kubebuilder:validation:Minimum=65536
 	MaxLag *int64 `json:"maxLag,omitempty"`
 	// clientDrain bounds how long clients of a server that is about to restart
-	// are waited for after they were sent away, from 0s to 10m.
+	// are waited for after they were sent away, from 0s to 10m. In a Cluster it is
+	// those who write, and have not learned yet where to.
 	// +optional
-	// +kubebuilder:default:="10s"
+	// +kubebuilder:default:="60s"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`

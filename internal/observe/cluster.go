@@ -148,9 +148,14 @@ func moveState(word string) model.MoveState {
 var idleCommands = []string{"ping", "hello", "auth", "readonly", "readwrite", "command", "info", "client", "cluster",
 	"select", "reset", "role", "NULL", ""}
 
-// silent says of a client in a cluster that it does not use its connection: they
-// keep one to every member.
+// readOnly is the flag of a client that reads from replicas (READONLY).
+const readOnly = "r"
+
+// silent says of a client in a cluster that it does not wait for anything here:
+// they keep a connection to every member. Nor does one wait that reads from
+// replicas. It is served until the pod goes, nobody could send it away, and then it
+// goes to another; whoever writes is redirected and has to learn before.
 func silent(c valkey.ClientInfo) bool {
 	command, _, _ := strings.Cut(c.Command, "|")
-	return c.Idle >= time.Second || slices.Contains(idleCommands, command)
+	return c.Idle >= time.Second || slices.Contains(idleCommands, command) || strings.Contains(c.Flags, readOnly)
 }

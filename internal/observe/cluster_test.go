@@ -197,7 +197,7 @@ func TestAServerThatMayNotBeAskedForMigrationsHasNone(t *testing.T) {
 	}
 }
 
-func TestOnlyClientsThatUseAMemberCount(t *testing.T) {
+func TestOnlyClientsThatHaveToLearnWhereToGoCount(t *testing.T) {
 	s := fake.Listen(t, loopback)
 	s.Info(clusterMode(fake.Replica("10.0.0.2:6379", "h", 5)))
 	s.Joined(true, fake.Member{ID: "a", Addr: "10.0.0.1:6379", Flags: "myself,slave", Primary: "b"})
@@ -207,12 +207,12 @@ func TestOnlyClientsThatUseAMemberCount(t *testing.T) {
 	s.Reply("CLIENT LIST TYPE normal", fake.Bulk(line("1", "default", "0", "get")+line("2", "default", "1", "set")+
 		line("3", "default", "0", "cluster|slots")+line("4", "default", "0", "ping")+line("5", "default", "0", "client|setinfo")+
 		line("6", "migration", "0", "restore-asking")+line("7", "replication", "0", "psync")+line("8", "valkeeper", "0", "client|list")+
-		line("9", "default", "0", "NULL")))
+		line("9", "default", "0", "NULL")+strings.Replace(line("11", "default", "0", "get"), "flags=N", "flags=r", 1)))
 	s.Reply("CLIENT LIST TYPE pubsub", fake.Bulk(line("10", "default", "0", "subscribe")))
 	n := at(s, model.PodRunning)
 	n.Draining = true
 	if n = askedInCluster(t, Observer{}, n); n.Server.Clients != 2 {
-		t.Errorf("%d clients: the one that reads and the one that has just subscribed", n.Server.Clients)
+		t.Errorf("%d clients: the one that uses the primary and the one that has just subscribed", n.Server.Clients)
 	}
 }
 

@@ -26,16 +26,18 @@ func TestReplicasOfAClusterComeAndGoUnderWrites(t *testing.T) {
 	t.Parallel()
 	w := enter(t)
 	i := w.sharded("cache", 3, 1)
-	ledger := w.write(i, light)
 	w.must(i.Change(w.ctx, bed.Replicas(2)))
 	w.settles(i)
-	// Who is to go is primary, and has to hand over before.
+	// Who is to go is primary, and has to hand over before. The ledger begins after
+	// that: it takes a server that is primary twice for two primaries.
 	last := i.ShardName(1) + "-2"
 	w.command(i, last, "CLUSTER", "FAILOVER")
 	w.must(bed.Await(w.ctx, toCome, func(ctx context.Context) (bool, string, error) {
 		primaries, err := i.Primaries(ctx)
 		return primaries[i.ShardName(1)] == last, fmt.Sprint(primaries), err
 	}))
+	ledger := w.write(i, light)
+	w.must(ledger.AwaitWrites(w.ctx, 1000))
 	w.must(i.Change(w.ctx, bed.Replicas(1)))
 	w.settles(i)
 	w.absorbed(w.proven(ledger))
