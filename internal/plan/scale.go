@@ -13,10 +13,10 @@ import (
 // primary among those that leave hands over first. A shard that has given everything
 // away goes as a whole (topology's Reshard).
 func scale(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
-	if policy.Nodes == shard.Size || shard.Emptied() {
+	switch {
+	case policy.Nodes == shard.Size || shard.Emptied():
 		return model.Decision{}
-	}
-	if policy.Nodes > shard.Size {
+	case policy.Nodes > shard.Size:
 		return model.Do(model.Scale{From: shard.Size, To: policy.Nodes})
 	}
 	primary, ok := shard.Primary()
@@ -26,6 +26,10 @@ func scale(rules topology.Rules, policy model.Policy, shard model.Shard) model.D
 	if primary.Down() {
 		return hold(shard, model.NodeDown, primary.Name, "no pod leaves while the primary is not Ready or on its way out")
 	}
+	return scaleIn(rules, policy, shard, primary)
+}
+
+func scaleIn(rules topology.Rules, policy model.Policy, shard model.Shard, primary model.Node) model.Decision {
 	leaving := shard.Nodes[len(shard.Nodes)-1]
 	if leaving.Ordinal >= shard.Size {
 		return hold(shard, model.PodStarting, leaving.Name, "its pod is on its way out")
