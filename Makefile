@@ -59,7 +59,7 @@ explore: ## Walk the simulated worlds within larger bounds
 	cd internal/sim/cluster && VALKEEPER_EXPLORE=large go test -timeout 2h
 
 .PHONY: soak
-soak: cluster-up ## Many rolls, kills at random, 1 GB, idle instances: an hour or more
+soak: cluster-up ## Many rolls, kills at random, lost hosts, 1 GB, idle instances: two hours or more
 	hack/test.sh soak
 
 ##@ Change it
