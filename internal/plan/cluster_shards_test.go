@@ -156,6 +156,11 @@ func TestShardsComeAndGo(t *testing.T) {
 			held(w.node(3, 0), 1000)
 		}, ghost("3.0", nil)), steps: map[int]string{3: "let v-shard-3-0 join the cluster (its shard has no slots, and no primary)"},
 			holds: []string{"0:OtherShards:", "1:OtherShards:", "2:OtherShards:"}},
+		{name: "but its first primary is waited for until it has heard that somebody follows it", given: given(func(w *world) {
+			grown(w)
+			w.node(3, 0).Server.Role, w.node(3, 0).Server.Follows, w.node(3, 0).Server.Acked = model.RoleReplica, model.Nobody, nil
+			w.node(3, 0).InService, w.node(3, 1).InService = false, false
+		}), holds: []string{"0:OtherShards:", "1:OtherShards:", "2:OtherShards:", "3:Joining:v-shard-3-1"}},
 		{name: "or its replica takes over nothing, for which nobody votes", given: given(func(w *world) {
 			grown(w)
 			absentNode(w.node(3, 0))

@@ -40,9 +40,14 @@ func (c cluster) idle(shard model.Shard) model.Decision {
 		}
 	}
 	for _, n := range shard.Nodes {
-		if self, ok := n.Server.Cluster.Self(); ok && self.Primary != "" && n.Phase == model.PodRunning {
-			return model.Do(model.Promote{Node: n.Ref, Means: model.ByTakeover, Why: why})
+		self, ok := n.Server.Cluster.Self()
+		if !ok || self.Primary == "" || n.Phase != model.PodRunning {
+			continue
 		}
+		if p, answers := c.byID(self.Primary); answers {
+			return model.Wait(hold(shard, model.Joining, n.Name, fmt.Sprintf("%s has not heard yet that it follows it", p.node.Name)))
+		}
+		return model.Do(model.Promote{Node: n.Ref, Means: model.ByTakeover, Why: why})
 	}
 	return model.Decision{}
 }
