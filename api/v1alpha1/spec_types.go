@@ -109,7 +109,7 @@ type Rollout struct {
 	// are waited for after they were sent away, from 0s to 10m. In a Cluster it is
 	// those who write, and have not learned yet where to.
 	// +optional
-	// +kubebuilder:default:="60s"
+	// +kubebuilder:default:="1m0s"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
