@@ -33,8 +33,6 @@ type Load struct {
 	Host string
 	// Expect is how many replicas must be read back at least, of each shard.
 	Expect int32
-	// DialTimeout is the writers', the ledger's own when 0.
-	DialTimeout time.Duration
 }
 
 // Measured is enough load to measure gaps of milliseconds, Light enough to find
@@ -100,9 +98,6 @@ func (l *Ledger) newPod(v *v1alpha1.Valkey, load Load) *corev1.Pod {
 		"--kube", "--namespace", i.Namespace, "--selector", metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: v.PodSelector()}),
 		"--topology", string(v.Spec.Topology), "--strategy", string(v.Spec.Rollout.StrategyOrDefault()),
 		"--expect-replicas", strconv.Itoa(int(load.Expect)),
-	}
-	if load.DialTimeout > 0 {
-		args = append(args, "--dial-timeout", load.DialTimeout.String())
 	}
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: i.Namespace, Name: l.pod, Labels: map[string]string{"app.kubernetes.io/name": "ledger"}},

@@ -102,10 +102,7 @@ func TestSoakAGigabyteMovesWhenShardsComeAndGo(t *testing.T) {
 func TestSoakShardsThatRollTogetherAreTwiceAsFast(t *testing.T) {
 	w := enter(t)
 	i := w.sharded("cache", 6, 1)
-	// Who has not learned where to write is waited for, and go-redis tries addresses
-	// that have vanished before it learns: what it takes for one of those is the
-	// larger part of a roll.
-	ledger := w.write(i, bed.Load{Writers: 24, Rate: 3000, Expect: 1, DialTimeout: 250 * time.Millisecond})
+	ledger := w.write(i, bed.Load{Writers: 24, Rate: 3000, Expect: 1})
 	took := map[int32]float64{}
 	for _, parallel := range []int32{1, 3} {
 		name := fmt.Sprintf("%d at a time", parallel)
