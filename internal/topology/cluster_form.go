@@ -45,7 +45,7 @@ func (c cluster) idle(shard model.Shard) model.Decision {
 			continue
 		}
 		if p, answers := c.byID(self.Primary); answers {
-			return model.Wait(hold(shard, model.Joining, n.Name, fmt.Sprintf("%s has not heard yet that it follows it", p.node.Name)))
+			return model.Wait(hold(shard, model.Joining, n.Name, fmt.Sprintf("%s has not heard yet that %s follows it", p.node.Name, n.Name)))
 		}
 		return model.Do(model.Promote{Node: n.Ref, Means: model.ByTakeover, Why: why})
 	}

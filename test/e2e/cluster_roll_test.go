@@ -16,9 +16,7 @@ func TestEveryChangeOfAClusterCostsOneHandoverAShardAndNotOneWrite(t *testing.T)
 		{"image change", bed.Version("9.1")},
 		{"config change", bed.Setting("slowlog-max-len", "256")},
 	}
-	w.slower(w.clusterHandedOver("handed", changes...), w.clusterReactive, func() float64 {
-		return w.clusterHandedOver("again", changes[:1]...)
-	})
+	w.slower(w.clusterHandedOver("handed", changes...), w.clusterReactive("reactive"))
 }
 
 // clusterHandedOver rolls changes out, one after the other, and returns the

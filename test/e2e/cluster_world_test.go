@@ -85,9 +85,13 @@ func (w *world) guarded(i *bed.Instance, do func()) {
 	w.Helper()
 	ctx, stop := context.WithCancel(w.ctx)
 	var watching sync.WaitGroup
+	looks := 0
 	watching.Go(func() {
 		for ctx.Err() == nil {
 			pods, err := i.Pods(ctx)
+			if err == nil && len(pods) > 0 {
+				looks++
+			}
 			for _, shard := range unserved(pods) {
 				w.Errorf("no pod of %s was in service", shard)
 			}
@@ -103,6 +107,9 @@ func (w *world) guarded(i *bed.Instance, do func()) {
 	do()
 	stop()
 	watching.Wait()
+	if looks == 0 {
+		w.Error("not one look at the pods succeeded: nothing was watched")
+	}
 }
 
 // unserved are the shards of which no pod is Ready and stays.
