@@ -151,11 +151,16 @@ var idleCommands = []string{"ping", "hello", "auth", "readonly", "readwrite", "c
 // readOnly is the flag of a client that reads from replicas (READONLY).
 const readOnly = "r"
 
+// quiet is how long a client has to have said nothing to count as silent: the
+// default dial timeout of go-redis and valkey-go. Who is held up at another address
+// that has vanished is back after that time, and still has to be redirected.
+const quiet = 5 * time.Second
+
 // silent says of a client in a cluster that it does not wait for anything here:
 // they keep a connection to every member. Nor does one wait that reads from
 // replicas. It is served until the pod goes, nobody could send it away, and then it
 // goes to another; whoever writes is redirected and has to learn before.
 func silent(c valkey.ClientInfo) bool {
 	command, _, _ := strings.Cut(c.Command, "|")
-	return c.Idle >= time.Second || slices.Contains(idleCommands, command) || strings.Contains(c.Flags, readOnly)
+	return c.Idle >= quiet || slices.Contains(idleCommands, command) || strings.Contains(c.Flags, readOnly)
 }

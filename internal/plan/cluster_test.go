@@ -245,6 +245,14 @@ func TestAllNodesCameBackAtOnce(t *testing.T) {
 			0: "let v-shard-0-1 meet v-shard-0-0 (it is not known to the cluster under its address)",
 			1: "let v-shard-1-0 v-shard-1-1 meet v-shard-0-0 (it is not known to the cluster under its address)",
 			2: "let v-shard-2-0 v-shard-2-1 meet v-shard-0-0 (it is not known to the cluster under its address)"}},
+		{name: "two that moved at the same moment are introduced to each other", given: given(func(w *world) {
+			w.blind[[2]string{"1.1", "2.1"}] = func(m *model.Member) { m.Address, m.Linked = "10.9.9.8:6379", false }
+			w.blind[[2]string{"2.1", "1.1"}] = func(m *model.Member) { m.Address, m.Linked = "10.9.9.9:6379", false }
+		}), steps: map[int]string{
+			2: "let v-shard-2-1 meet v-shard-1-1 (both have moved, and know each other under earlier addresses)"}},
+		{name: "but not while one of them can tell the other", given: given(func(w *world) {
+			w.blind[[2]string{"1.1", "2.1"}] = func(m *model.Member) { m.Address, m.Linked = "10.9.9.8:6379", false }
+		}), steps: map[int]string{}},
 		{name: "who is about to be known is not introduced again", given: given(func(w *world) {
 			w.parted("2.1", func(m *model.Member) { m.Linked = false })
 		}), holds: []string{"2:Joining:v-shard-2-1"}},

@@ -90,10 +90,44 @@ func (c cluster) Meet(shard model.Shard) model.Decision {
 		}
 		holds = append(holds, hold(shard, model.Joining, m.node.Name, fmt.Sprintf("it and %s are about to reach each other", via.node.Name)))
 	}
+	if len(step.Nodes) == 0 {
+		step = c.acquaint(shard)
+	}
 	if len(step.Nodes) > 0 {
 		return model.Decision{Step: step, Holds: holds}
 	}
 	return model.Wait(holds...)
+}
+
+// acquaint introduces a member of the cluster and nodes of the shard that know each
+// other under earlier addresses only: they restarted at the same moment. Left alone,
+// they would hear of it from others, seconds later.
+func (c cluster) acquaint(shard model.Shard) model.Meet {
+	for i, via := range c.members {
+		step := model.Meet{Via: via.node.Ref, Why: "both have moved, and know each other under earlier addresses"}
+		for _, m := range c.members[i+1:] {
+			if m.shard == shard.Name && c.present(m) && c.present(via) && moved(m, via) {
+				step.Nodes = append(step.Nodes, m.node.Ref)
+			}
+		}
+		if len(step.Nodes) > 0 {
+			return step
+		}
+	}
+	return model.Meet{}
+}
+
+// moved says that two members know each other, and neither under its address. Who is
+// not known at all has been forgotten, or will be heard of.
+func moved(a, b member) bool {
+	_, known := a.view[b.id()]
+	_, knows := b.view[a.id()]
+	return known && knows && strangers(a, b)
+}
+
+// present says that a member of the cluster can be introduced to others.
+func (c cluster) present(m member) bool {
+	return c.joined(m.node) && m.node.Phase == model.PodRunning
 }
 
 // strangers says that two members will not find each other by themselves.
