@@ -73,6 +73,16 @@ const (
 	ForeignPrimary Reason = "ForeignPrimary"
 	// ShardLost: no node of the shard holds any data any more.
 	ShardLost Reason = "ShardLost"
+
+	// SentinelsDisagree: the Sentinels do not all name the same primary, or not the
+	// one that is.
+	SentinelsDisagree Reason = "SentinelsDisagree"
+	// QuorumLost: too few Sentinels are there to agree on anything.
+	QuorumLost Reason = "QuorumLost"
+	// SentinelFailover: the Sentinels fail over.
+	SentinelFailover Reason = "SentinelFailover"
+	// NoGoodReplica: the Sentinels see no replica that they could promote.
+	NoGoodReplica Reason = "NoGoodReplica"
 )
 
 // Hold says that the engine declines to go on: where, why, and for how long if

@@ -35,6 +35,8 @@ type Snapshot struct {
 	Formed bool
 	Policy Policy
 	Shards []Shard
+	// Sentinels watch the only shard, in topology Sentinel.
+	Sentinels SentinelSet
 }
 
 // Policy is what the user asked for, with every default filled in.
@@ -232,6 +234,8 @@ type Server struct {
 	Unlinked bool
 	// Syncing is true during a full synchronisation.
 	Syncing bool
+	// Priority is a replica's replica-priority: with 0 no Sentinel promotes it.
+	Priority int
 
 	// Rewriting is true while the server writes an append-only file. While it
 	// writes its first one, after a full synchronisation, it refuses to shut

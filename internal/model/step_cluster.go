@@ -18,6 +18,8 @@ const (
 	// ByTakeover is taking the slots without a vote. So many primaries are lost
 	// that there is no majority, and each of them is known to serve nobody.
 	ByTakeover
+	// BySentinel is a failover by the Sentinels, of a primary that is none any more.
+	BySentinel
 )
 
 // String says it in the words of the person on call.
@@ -29,6 +31,8 @@ func (m Means) String() string {
 		return "by election"
 	case ByTakeover:
 		return "by takeover"
+	case BySentinel:
+		return "by Sentinel"
 	}
 	return "by unknown means"
 }

@@ -18,7 +18,7 @@ var deciders = []decider{
 	replaceSuperseded, // a pod that never came up and has a newer spec
 	elect,             // no primary: form the shard, or promote the best copy
 	meet,              // strangers are introduced to the cluster
-	settle,            // two primaries: one has to follow
+	settle,            // two primaries: one has to follow; one that is not trusted
 	publish,           // Services, labels and readiness show what the servers say
 	failover,          // a FAILOVER that runs is waited for
 	rejoin,            // every node follows the primary
@@ -26,7 +26,9 @@ var deciders = []decider{
 	scale,             // the number of nodes
 	joining,           // every node is a member that all others know
 	reshard,           // which shard serves which slots
+	before,            // what is changed beside the shard first
 	rollout.Next,      // stale pods
+	after,             // what is changed beside the shard last
 }
 
 // Next is the plan for an instance: at most one step for each shard, and the
@@ -83,8 +85,19 @@ func unmanned(policy model.Policy, shard model.Shard) model.Decision {
 	return model.Do(model.Scale{From: 0, To: policy.Nodes})
 }
 
-func replaceSuperseded(_ topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
-	return rollout.Superseded(policy, shard)
+func replaceSuperseded(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
+	if d := rollout.Superseded(policy, shard); d.Made() {
+		return d
+	}
+	return rules.Superseded(policy)
+}
+
+func before(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
+	return rules.Before(policy, shard)
+}
+
+func after(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
+	return rules.After(policy, shard)
 }
 
 // meet only introduces: a node that is about to join keeps nobody waiting here.

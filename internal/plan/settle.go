@@ -13,6 +13,9 @@ import (
 // served all along stays, the others follow it. Without such a one nothing is
 // decided here: a person has to say which copy counts.
 func settle(rules topology.Rules, _ model.Policy, shard model.Shard) model.Decision {
+	if d := rules.Settle(shard); d.Made() {
+		return d
+	}
 	primaries := shard.Primaries()
 	if len(primaries) < 2 {
 		return model.Decision{}

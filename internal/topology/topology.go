@@ -48,6 +48,17 @@ type Rules interface {
 	// Join makes a node follow its shard's primary.
 	Join(shard model.Shard, n, primary model.Node, why string) model.Decision
 
+	// Superseded replaces what stands beside the shard and never came up, once there
+	// is a newer spec.
+	Superseded(policy model.Policy) model.Decision
+	// Settle says which of several primaries stays, and whether a single one is to be
+	// trusted. Nothing leaves it to what is known of the copies.
+	Settle(shard model.Shard) model.Decision
+	// Before and After are what has to be changed beside the shard before its nodes
+	// are rolled, and afterwards.
+	Before(policy model.Policy, shard model.Shard) model.Decision
+	After(policy model.Policy, shard model.Shard) model.Decision
+
 	// Meet makes every node of the shard known to all others.
 	Meet(shard model.Shard) model.Decision
 	// Forget makes the shard's nodes forget what is no more.
@@ -86,11 +97,16 @@ func (loner) Join(_ model.Shard, n, primary model.Node, why string) model.Decisi
 	return model.Do(model.Follow{Node: n.Ref, Primary: primary.Ref, Why: why})
 }
 
+func (loner) Superseded(model.Policy) model.Decision          { return model.Decision{} }
+func (loner) Settle(model.Shard) model.Decision               { return model.Decision{} }
+func (loner) Before(model.Policy, model.Shard) model.Decision { return model.Decision{} }
+func (loner) After(model.Policy, model.Shard) model.Decision  { return model.Decision{} }
+
 func (loner) Meet(model.Shard) model.Decision    { return model.Decision{} }
 func (loner) Forget(model.Shard) model.Decision  { return model.Decision{} }
 func (loner) Reshard(model.Shard) model.Decision { return model.Decision{} }
 
-// For gives the rules of an instance's topology. An unknown or unbuilt one is an
+// For gives the rules of an instance's topology. An unknown one is an
 // error: the engine then does nothing at all.
 func For(snap model.Snapshot) (Rules, error) {
 	switch snap.Topology {
@@ -101,7 +117,7 @@ func For(snap model.Snapshot) (Rules, error) {
 	case model.Cluster:
 		return newCluster(snap), nil
 	case model.Sentinel:
-		return nil, fmt.Errorf("topology %q is not built yet: use Standalone, Replication or Cluster", snap.Topology)
+		return newSentinel(snap), nil
 	}
-	return nil, fmt.Errorf("topology %q is unknown: use Standalone, Replication or Cluster", snap.Topology)
+	return nil, fmt.Errorf("topology %q is unknown: use Standalone, Replication, Sentinel or Cluster", snap.Topology)
 }

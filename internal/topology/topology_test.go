@@ -8,7 +8,7 @@ import (
 )
 
 func TestOnlyStandaloneRestartsItsPrimary(t *testing.T) {
-	for name, want := range map[model.Topology]bool{model.Standalone: true, model.Replication: false, model.Cluster: false} {
+	for name, want := range map[model.Topology]bool{model.Standalone: true, model.Replication: false, model.Sentinel: false, model.Cluster: false} {
 		rules, err := topology.For(model.Snapshot{Topology: name})
 		if err != nil {
 			t.Fatal(err)
@@ -19,8 +19,8 @@ func TestOnlyStandaloneRestartsItsPrimary(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotBuiltIsRefused(t *testing.T) {
-	for _, name := range []model.Topology{model.Sentinel, "", "Ring"} {
+func TestWhatIsUnknownIsRefused(t *testing.T) {
+	for _, name := range []model.Topology{"", "Ring"} {
 		if rules, err := topology.For(model.Snapshot{Topology: name}); err == nil || rules != nil {
 			t.Errorf("%q: %v, %v", name, rules, err)
 		}

@@ -1,0 +1,228 @@
+package topology
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// sentinel is one primary with replicas, whose failover is the Sentinels' matter:
+// the operator asks them for it and never promotes beside them. It promotes by
+// itself only whom they name already, or while they cannot act.
+//
+// What is believed: a node's role is its own word; who ought to be primary is the
+// word of as many Sentinels as have to agree. A node that has just booted follows
+// nobody and has replica-priority 0: no Sentinel promotes it before its copy is in
+// step with the primary's.
+//
+// The files: sentinel_watch.go (whom the Sentinels name, and what they forget),
+// sentinel_gates.go (what stands against touching a node), sentinel_roll.go (the
+// Sentinels' own pods).
+type sentinel struct {
+	replication
+	set    model.SentinelSet
+	policy model.Policy
+	nodes  []model.Node
+}
+
+func newSentinel(snap model.Snapshot) sentinel {
+	s := sentinel{set: snap.Sentinels, policy: snap.Policy}
+	for _, shard := range snap.Shards {
+		s.nodes = append(s.nodes, shard.Nodes...)
+	}
+	return s
+}
+
+// watching are the Sentinels that answer and watch a primary.
+func (s sentinel) watching() []model.SentinelNode {
+	var out []model.SentinelNode
+	for _, n := range s.set.Nodes {
+		if n.Answered && n.Watch != nil {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// silent counts the Sentinels that may act although they do not answer us.
+func (s sentinel) silent() int {
+	count := 0
+	for _, n := range s.set.Nodes {
+		if !n.Answered && !n.Dead && n.Phase != model.PodAbsent {
+			count++
+		}
+	}
+	return count
+}
+
+// failingOver is a Sentinel that fails over.
+func (s sentinel) failingOver() (model.SentinelNode, bool) {
+	for _, n := range s.watching() {
+		if n.Watch.FailingOver {
+			return n, true
+		}
+	}
+	return model.SentinelNode{}, false
+}
+
+// named is whom as many Sentinels name as have to agree.
+func (s sentinel) named() (address string, ok bool) {
+	for _, n := range s.watching() {
+		if s.set.Agreeing(n.Watch.Primary) >= s.set.Needed() {
+			return n.Watch.Primary, true
+		}
+	}
+	return "", false
+}
+
+// Recognised says that the Sentinels take a primary for one, or have not been told
+// yet: whomever they name is none, by its own word or because nothing runs there.
+func (s sentinel) Recognised(primary model.Node) bool {
+	if s.set.Agreeing(primary.Address) >= s.set.Needed() {
+		return true
+	}
+	return !slices.ContainsFunc(s.watching(), func(n model.SentinelNode) bool {
+		return n.Watch.Primary != primary.Address && s.maybePrimary(n.Watch.Primary)
+	})
+}
+
+// maybePrimary says that the node at an address may be primary.
+func (s sentinel) maybePrimary(address string) bool {
+	n, ours := nodeAt(s.nodes, address)
+	switch {
+	case !ours, n.Phase == model.PodAbsent, n.Dead && !n.Server.Answered:
+		return false
+	}
+	return !n.Server.Answered || n.Server.Role != model.RoleReplica
+}
+
+// keeps says that a node is to stay.
+func (s sentinel) keeps(n model.Node) bool { return n.Ordinal < s.policy.Nodes }
+
+// Settle leaves it to the Sentinels which of several primaries stays, and trusts a
+// single one only if they do.
+func (s sentinel) Settle(shard model.Shard) model.Decision {
+	primaries := shard.Primaries()
+	if len(primaries) == 0 || len(s.watching()) == 0 {
+		return model.Decision{}
+	}
+	if len(primaries) == 1 {
+		if s.Recognised(primaries[0]) {
+			return model.Decision{}
+		}
+		return model.Wait(s.disagreement(shard, primaries[0]))
+	}
+	two := hold(shard, model.TwoPrimaries, "", "several nodes say that they are primary: "+names(primaries))
+	address, ok := s.named()
+	for _, keep := range primaries {
+		if ok && keep.Address == address && shard.Stays(keep) {
+			return model.Decision{Holds: []model.Hold{two}, Step: model.Follow{Node: other(primaries, keep).Ref, Primary: keep.Ref,
+				Why: "a second primary; the Sentinels name " + keep.Name}}
+		}
+	}
+	two.Detail += "; the Sentinels are to agree on one of them"
+	return model.Wait(two)
+}
+
+func other(nodes []model.Node, than model.Node) model.Node {
+	for _, n := range nodes {
+		if n.Name != than.Name {
+			return n
+		}
+	}
+	return model.Node{}
+}
+
+func names(nodes []model.Node) string {
+	text := ""
+	for i, n := range nodes {
+		if i > 0 {
+			text += ", "
+		}
+		text += n.Name
+	}
+	return text
+}
+
+// disagreement says whom the Sentinels name instead.
+func (s sentinel) disagreement(shard model.Shard, primary model.Node) model.Hold {
+	for _, n := range s.watching() {
+		if n.Watch.Primary != primary.Address {
+			return hold(shard, model.SentinelsDisagree, primary.Name,
+				fmt.Sprintf("it is primary, and %s names %s", n.Name, at(shard, n.Watch.Primary)))
+		}
+	}
+	return hold(shard, model.SentinelsDisagree, primary.Name, fmt.Sprintf("only %d Sentinels name it, %d have to",
+		s.set.Agreeing(primary.Address), s.set.Needed()))
+}
+
+// at is the name of the node at an address, or else the address.
+func at(shard model.Shard, address string) string {
+	if n, ours := nodeAt(shard.Nodes, address); ours {
+		return n.Name
+	}
+	return address
+}
+
+// Vacancy waits for Sentinels that fail over, or may.
+func (s sentinel) Vacancy(shard model.Shard) model.Decision {
+	if n, busy := s.failingOver(); busy {
+		return model.Wait(hold(shard, model.SentinelFailover, n.Name, "it fails over"))
+	}
+	if count := len(s.watching()); shard.Memory.Formed && s.silent() > 0 && count < s.set.Needed() {
+		return model.Wait(hold(shard, model.QuorumLost, "", fmt.Sprintf(
+			"%d Sentinels answer, %d do not and may fail over; %d have to agree", count, s.silent(), s.set.Needed())))
+	}
+	return model.Decision{}
+}
+
+// Promotion asks the Sentinels, unless they name the node already or cannot act.
+func (s sentinel) Promotion(shard model.Shard, n model.Node, why string) model.Decision {
+	if len(s.watching()) < s.set.Needed() {
+		return model.Do(model.Promote{Node: n.Ref, Why: why})
+	}
+	address, ok := s.named()
+	switch {
+	case !ok:
+		return model.Wait(hold(shard, model.SentinelsDisagree, "", "the Sentinels do not name the same primary yet"))
+	case address == n.Address:
+		return model.Do(model.Promote{Node: n.Ref, Why: why + ", and the Sentinels name it"})
+	}
+	if d := s.steer(shard, n); d.Made() {
+		return d
+	}
+	return model.Do(model.Promote{Node: n.Ref, Means: model.BySentinel, Why: why})
+}
+
+// steer ranks the nodes so that the Sentinels choose this one, and waits until they
+// have seen it. Those that are in service, as it is, are left to their choice: by
+// then they ask every second who has the most.
+func (s sentinel) steer(shard model.Shard, n model.Node) model.Decision {
+	if n.Server.Priority == 0 {
+		return model.Do(model.Rank{Node: n.Ref, Priority: model.UsualPriority, Why: "it is to be promoted"})
+	}
+	for _, o := range shard.Nodes {
+		if o.Name != n.Name && o.Server.Answered && o.Server.Priority > 0 && (!n.InService || !o.InService) {
+			return model.Do(model.Rank{Node: o.Ref, Priority: 0, Why: n.Name + " is to be promoted"})
+		}
+	}
+	for _, w := range s.watching() {
+		for _, r := range w.Watch.Replicas {
+			o, ours := nodeAt(shard.Nodes, r.Address)
+			if ours && (r.Priority == 0) != (o.Server.Priority == 0) && o.Server.Answered {
+				return model.Wait(hold(shard, model.NoGoodReplica, o.Name, w.Name+" has not seen its replica-priority yet, which takes up to 10 s"))
+			}
+		}
+	}
+	return model.Decision{}
+}
+
+func nodeAt(nodes []model.Node, address string) (model.Node, bool) {
+	for _, n := range nodes {
+		if n.Address == address && address != "" {
+			return n, true
+		}
+	}
+	return model.Node{}, false
+}

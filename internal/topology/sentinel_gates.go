@@ -1,0 +1,96 @@
+package topology
+
+import (
+	"fmt"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// RestartGates hold while too few Sentinels agree on the primary, or fail over: what
+// is taken down now may be what they are about to promote.
+func (s sentinel) RestartGates(shard model.Shard) []model.Hold {
+	primary, ok := shard.Primary()
+	if !ok {
+		return nil
+	}
+	return s.unrest(shard, primary)
+}
+
+// HandoverGates hold besides until every Sentinel that answers knows the target as a
+// replica that it could promote, and none that it must not.
+func (s sentinel) HandoverGates(shard model.Shard, target model.Node) []model.Hold {
+	if holds := s.replication.HandoverGates(shard, target); len(holds) > 0 {
+		return holds
+	}
+	if holds := s.RestartGates(shard); len(holds) > 0 {
+		return holds
+	}
+	primary, ok := shard.Primary()
+	for _, n := range s.watching() {
+		if h, able := promotable(shard, n, target); !able {
+			return []model.Hold{h}
+		}
+		for _, r := range n.Watch.Replicas {
+			other, ours := nodeAt(shard.Nodes, r.Address)
+			if ok && ours && r.Priority > 0 && s.shunned(shard, primary, other) {
+				return []model.Hold{hold(shard, model.NoGoodReplica, other.Name, n.Name+" may still promote it, and it is not to become primary")}
+			}
+		}
+	}
+	return nil
+}
+
+// promotable says that a Sentinel could promote the target.
+func promotable(shard model.Shard, n model.SentinelNode, target model.Node) (model.Hold, bool) {
+	for _, r := range n.Watch.Replicas {
+		switch {
+		case r.Address != target.Address:
+			continue
+		case r.Down:
+			return hold(shard, model.NoGoodReplica, target.Name, n.Name+" does not reach it"), false
+		case r.Priority == 0:
+			return hold(shard, model.NoGoodReplica, target.Name, n.Name+" has not seen its replica-priority yet, which takes up to 10 s"), false
+		}
+		return model.Hold{}, true
+	}
+	return hold(shard, model.NoGoodReplica, target.Name, n.Name+" does not know it yet"), false
+}
+
+// unrest is what keeps any node from being touched. A Sentinel that does not answer
+// is no hindrance as long as enough others agree: it hears from them later.
+func (s sentinel) unrest(shard model.Shard, primary model.Node) []model.Hold {
+	agree := 0
+	for _, n := range s.set.Nodes {
+		if !n.Answered {
+			continue
+		}
+		if h, ok := s.calm(shard, primary, n); !ok {
+			return []model.Hold{h}
+		}
+		agree++
+	}
+	if agree < s.set.Needed() {
+		return []model.Hold{hold(shard, model.QuorumLost, "", fmt.Sprintf("%d Sentinels agree on %s, %d have to", agree, primary.Name, s.set.Needed()))}
+	}
+	return nil
+}
+
+// calm says that a Sentinel names the primary, reaches it and enough others, and
+// does not fail over.
+func (s sentinel) calm(shard model.Shard, primary model.Node, n model.SentinelNode) (model.Hold, bool) {
+	switch {
+	case n.Watch == nil:
+		return hold(shard, model.SentinelsDisagree, n.Name, "it watches nobody yet"), false
+	case n.Watch.FailingOver:
+		return hold(shard, model.SentinelFailover, n.Name, "it fails over"), false
+	case n.Watch.Primary != primary.Address:
+		return hold(shard, model.SentinelsDisagree, n.Name, fmt.Sprintf("it names %s, and %s is primary", at(shard, n.Watch.Primary), primary.Name)), false
+	case n.Tilt:
+		return hold(shard, model.SentinelsDisagree, n.Name, "it is in TILT mode: its clock or its host has stood still; it ends by itself after 30 s"), false
+	case n.Watch.Down:
+		return hold(shard, model.SentinelsDisagree, n.Name, "it does not reach "+primary.Name), false
+	case n.Watch.NoQuorum != "":
+		return hold(shard, model.QuorumLost, n.Name, n.Watch.NoQuorum), false
+	}
+	return model.Hold{}, true
+}

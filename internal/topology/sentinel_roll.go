@@ -1,0 +1,156 @@
+package topology
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// Superseded replaces Sentinels that do not run and whose revision is not the newest
+// one any more: a bad spec, once mended, must not stay stuck.
+func (s sentinel) Superseded(policy model.Policy) model.Decision {
+	if policy.Strategy != model.StrategyHandover || policy.Paused {
+		return model.Decision{}
+	}
+	for _, n := range s.set.Nodes {
+		if n.Dead && s.set.Stale(n) && n.Phase != model.PodTerminating {
+			return model.Do(model.Restart{Node: n.Ref, Revision: s.set.Revision, Why: "it does not run, and its revision is superseded"})
+		}
+	}
+	return model.Decision{}
+}
+
+// Before brings the number of Sentinels to what is wished for, and rolls them before
+// the data nodes if their version rises: newer ones hand over better, and also
+// servers that are older than they.
+func (s sentinel) Before(policy model.Policy, shard model.Shard) model.Decision {
+	if d := s.scale(shard); d.Made() {
+		return d
+	}
+	if s.set.Revision == "" && policy.Strategy == model.StrategyHandover {
+		return model.Wait(hold(shard, model.RevisionUnknown, s.set.Name, "the StatefulSet controller has not seen the newest template of the Sentinels yet"))
+	}
+	if s.rises() {
+		return s.roll(policy, shard)
+	}
+	return model.Decision{}
+}
+
+// After rolls the Sentinels once every data node runs the newest revision.
+func (s sentinel) After(policy model.Policy, shard model.Shard) model.Decision {
+	return s.roll(policy, shard)
+}
+
+// scale adds Sentinels at once, and takes one away while all others are of one mind.
+func (s sentinel) scale(shard model.Shard) model.Decision {
+	switch {
+	case !s.set.Exists:
+		return model.Wait(hold(shard, model.PodStarting, s.set.Name, "the StatefulSet of the Sentinels is not there yet"))
+	case s.set.Wanted > s.set.Size:
+		return model.Do(model.ScaleSentinels{Set: s.set.Name, From: s.set.Size, To: s.set.Wanted})
+	case s.set.Wanted == s.set.Size:
+		return model.Decision{}
+	}
+	if h, wait := s.unready(shard, model.SentinelNode{}); wait {
+		return model.Wait(h)
+	}
+	return model.Do(model.ScaleSentinels{Set: s.set.Name, From: s.set.Size, To: s.set.Size - 1})
+}
+
+// roll restarts one stale Sentinel at a time, from the highest ordinal, while all
+// others are back in agreement.
+func (s sentinel) roll(policy model.Policy, shard model.Shard) model.Decision {
+	if policy.Strategy != model.StrategyHandover {
+		return model.Decision{}
+	}
+	stale, victim := 0, model.SentinelNode{}
+	for _, n := range s.set.Nodes {
+		if s.set.Stale(n) {
+			stale, victim = stale+1, n
+		}
+	}
+	switch {
+	case stale == 0:
+		return model.Decision{}
+	case policy.Paused:
+		return model.Wait(hold(shard, model.Paused, "", fmt.Sprintf(
+			"spec.rollout.paused is true; %d of %d Sentinels run an older revision", stale, len(s.set.Nodes))))
+	}
+	if h, wait := s.unready(shard, victim); wait {
+		return model.Wait(h)
+	}
+	return model.Do(model.Restart{Node: victim.Ref, Revision: s.set.Revision, Why: "it runs an older revision"})
+}
+
+// unready is why no Sentinel may be taken away now: another one than the victim is
+// down, does not agree, or does not know all others. Without the victim enough have
+// to be left.
+func (s sentinel) unready(shard model.Shard, victim model.SentinelNode) (model.Hold, bool) {
+	primary, ok := shard.Primary()
+	if !ok {
+		return hold(shard, model.PrimaryNotVisible, "", "no single server says that it is primary"), true
+	}
+	if holds := s.unrest(shard, primary); len(holds) > 0 {
+		return holds[0], true
+	}
+	left := 0
+	for _, n := range s.set.Nodes {
+		if n.Name == victim.Name {
+			continue
+		}
+		if n.Down() {
+			return sentinelDown(shard, n), true
+		}
+		if lacks := s.lacks(shard, primary, n); lacks != "" {
+			return hold(shard, model.SentinelsDisagree, n.Name, "it does not know "+lacks+" yet"), true
+		}
+		left++
+	}
+	if left < s.set.Needed() {
+		return hold(shard, model.QuorumLost, victim.Name, fmt.Sprintf("only %d Sentinels would be left, %d have to agree", left, s.set.Needed())), true
+	}
+	return model.Hold{}, false
+}
+
+func sentinelDown(shard model.Shard, n model.SentinelNode) model.Hold {
+	switch {
+	case n.Phase == model.PodTerminating:
+		return hold(shard, model.PodStarting, n.Name, "its pod is terminating and will be replaced")
+	case n.Trouble != "":
+		return hold(shard, model.NodeDown, n.Name, n.Trouble)
+	case n.Phase != model.PodRunning || !n.Ready:
+		return hold(shard, model.PodStarting, n.Name, "its pod is not Ready yet")
+	}
+	return hold(shard, model.NodeDown, n.Name, "it does not answer")
+}
+
+// rises says that a stale Sentinel runs an earlier version than the newest revision
+// does, or that this is not known: newer ones first does the least harm.
+func (s sentinel) rises() bool {
+	for _, n := range s.set.Nodes {
+		if s.set.Stale(n) && (s.set.Version == "" || n.Version == "" || earlier(n.Version, s.set.Version)) {
+			return true
+		}
+	}
+	return false
+}
+
+// earlier compares as many parts of two versions as both have: 8.1 is not earlier
+// than 8.1.1.
+func earlier(a, b string) bool {
+	as, bs := strings.Split(a, "."), strings.Split(b, ".")
+	for i := range min(len(as), len(bs)) {
+		x, errX := strconv.Atoi(as[i])
+		y, errY := strconv.Atoi(bs[i])
+		if errX != nil || errY != nil {
+			return false
+		}
+		if c := cmp.Compare(x, y); c != 0 {
+			return c < 0
+		}
+	}
+	return false
+}

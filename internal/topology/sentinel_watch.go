@@ -1,0 +1,151 @@
+package topology
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// Meet lets every Sentinel watch the primary as the spec says, one after the other,
+// and lets them promote replicas that are in step with it. A Sentinel that watches
+// nobody has no vote: it has lost its state, and is told once there is a primary
+// that the others know.
+func (s sentinel) Meet(shard model.Shard) model.Decision {
+	primary, ok := shard.Primary()
+	if !ok || !shard.Stays(primary) || !s.Recognised(primary) {
+		return model.Decision{}
+	}
+	if _, busy := s.failingOver(); busy {
+		return model.Decision{}
+	}
+	var holds []model.Hold
+	for _, n := range s.set.Nodes {
+		if !n.Answered || n.Phase != model.PodRunning {
+			continue
+		}
+		if step := s.introduce(n, primary); step != nil {
+			return model.Do(step)
+		}
+		if !n.Named(primary.Address) {
+			holds = append(holds, hold(shard, model.SentinelsDisagree, n.Name, "it is about to hear that "+primary.Name+" is primary"))
+		}
+	}
+	if d := s.rank(shard, primary); d.Made() {
+		return d
+	}
+	return model.Wait(holds...)
+}
+
+// introduce is what one Sentinel has to be told. Who names another primary and hears
+// of this one from others is left alone.
+func (s sentinel) introduce(n model.SentinelNode, primary model.Node) model.Step {
+	step := model.WatchPrimary{Sentinel: n.Ref, Primary: primary.Ref, Settings: s.set.Settings}
+	switch {
+	case n.Watch == nil:
+		step.Why = "it watches nobody"
+		return step
+	case n.Watch.Primary == primary.Address && n.Watch.Settings != s.set.Settings:
+		return model.SetWatch{Sentinel: n.Ref, Settings: s.set.Settings}
+	case n.Watch.Primary == primary.Address || s.hears(n, primary):
+		return nil
+	}
+	step.Instead = n.Watch.Primary
+	step.Why = "it names another one, and nobody tells it"
+	return step
+}
+
+// hears says that another Sentinel that names the primary is believed by this one.
+func (s sentinel) hears(n model.SentinelNode, primary model.Node) bool {
+	return slices.ContainsFunc(s.set.Nodes, func(o model.SentinelNode) bool {
+		return o.Named(primary.Address) && o.Watch.Epoch > n.Watch.Epoch
+	})
+}
+
+// rank lets the Sentinels promote a replica once it is in service, and no longer
+// while it is shunned.
+func (s sentinel) rank(shard model.Shard, primary model.Node) model.Decision {
+	for _, n := range shard.Nodes {
+		if n.Name == primary.Name || n.Phase != model.PodRunning || !n.Server.Answered || n.Server.Role != model.RoleReplica {
+			continue
+		}
+		switch {
+		case n.Server.Priority == 0 && n.InService && !s.shunned(shard, primary, n) && model.Attached(primary, n):
+			return model.Do(model.Rank{Node: n.Ref, Priority: model.UsualPriority, Why: "its copy is in step with the primary's"})
+		case n.Server.Priority > 0 && s.shunned(shard, primary, n):
+			return model.Do(model.Rank{Node: n.Ref, Priority: 0, Why: "it is not to take over"})
+		}
+	}
+	return model.Decision{}
+}
+
+// shunned says that a replica is not to be promoted: it is to leave, or the primary
+// is and another one that stays runs the newest revision. A rollout has no need of
+// it: by the time of its handover every replica is fresh.
+func (s sentinel) shunned(shard model.Shard, primary, n model.Node) bool {
+	if !s.keeps(n) {
+		return true
+	}
+	return !s.keeps(primary) && shard.Stale(n) && slices.ContainsFunc(shard.Nodes, func(o model.Node) bool {
+		return o.Name != primary.Name && s.keeps(o) && shard.Fresh(o)
+	})
+}
+
+// Forget resets one Sentinel that remembers replicas or Sentinels which are no more.
+// All have to be there, of one mind and complete but for that: until the reset one
+// has found the others again, a vote is missing.
+func (s sentinel) Forget(shard model.Shard) model.Decision {
+	primary, ok := shard.Primary()
+	if !ok || !everyNodeAnswers(shard) || len(s.unrest(shard, primary)) > 0 || s.set.Size != s.set.Wanted {
+		return model.Decision{}
+	}
+	for _, n := range s.set.Nodes {
+		if n.Down() || s.lacks(shard, primary, n) != "" {
+			return model.Decision{}
+		}
+	}
+	for _, n := range s.set.Nodes {
+		if what := s.ghost(shard, n); what != "" {
+			return model.Do(model.ResetWatch{Sentinel: n.Ref, Why: what + " is no more"})
+		}
+	}
+	return model.Decision{}
+}
+
+func everyNodeAnswers(shard model.Shard) bool {
+	return !slices.ContainsFunc(shard.Nodes, func(n model.Node) bool { return !n.Server.Answered || n.Phase != model.PodRunning })
+}
+
+// ghost is something that a Sentinel remembers and that is no more.
+func (s sentinel) ghost(shard model.Shard, n model.SentinelNode) string {
+	for _, r := range n.Watch.Replicas {
+		if _, ours := nodeAt(shard.Nodes, r.Address); !ours {
+			return "replica " + r.Address
+		}
+	}
+	for _, id := range n.Watch.Others {
+		if !slices.ContainsFunc(s.set.Nodes, func(o model.SentinelNode) bool { return o.ID == id }) {
+			return fmt.Sprintf("Sentinel %.8s", id)
+		}
+	}
+	return ""
+}
+
+// lacks is something that a Sentinel does not know yet and that is there; empty when
+// it knows all.
+func (s sentinel) lacks(shard model.Shard, primary model.Node, n model.SentinelNode) string {
+	for _, o := range s.set.Nodes {
+		if o.Name != n.Name && o.Answered && !slices.Contains(n.Watch.Others, o.ID) {
+			return o.Name
+		}
+	}
+	for _, r := range shard.Nodes {
+		if r.Name == primary.Name || !r.Server.Answered || r.Server.Follows != primary.Address {
+			continue
+		}
+		if !slices.ContainsFunc(n.Watch.Replicas, func(w model.WatchedReplica) bool { return w.Address == r.Address }) {
+			return r.Name
+		}
+	}
+	return ""
+}
