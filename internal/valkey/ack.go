@@ -177,12 +177,7 @@ func (n *Node) greeting() [][]string {
 
 // exchange sends one command and expects a status line.
 func exchange(conn net.Conn, reader *bufio.Reader, args []string) error {
-	var wire strings.Builder
-	fmt.Fprintf(&wire, "*%d\r\n", len(args))
-	for _, arg := range args {
-		fmt.Fprintf(&wire, "$%d\r\n%s\r\n", len(arg), arg)
-	}
-	if _, err := conn.Write([]byte(wire.String())); err != nil {
+	if _, err := io.WriteString(conn, wireCommand(args)); err != nil {
 		return classify(err)
 	}
 	line, err := reader.ReadString('\n')
@@ -190,4 +185,14 @@ func exchange(conn net.Conn, reader *bufio.Reader, args []string) error {
 		return classify(err)
 	}
 	return replyError(line)
+}
+
+// wireCommand is a command as the protocol writes it.
+func wireCommand(args []string) string {
+	var wire strings.Builder
+	fmt.Fprintf(&wire, "*%d\r\n", len(args))
+	for _, arg := range args {
+		fmt.Fprintf(&wire, "$%d\r\n%s\r\n", len(arg), arg)
+	}
+	return wire.String()
 }

@@ -62,3 +62,9 @@ func (n *Node) ConfigGet(ctx context.Context, pattern string) (map[string]string
 	}
 	return settings, nil
 }
+
+// SetReplicaPriority says how readily Sentinels promote this node: the lowest goes
+// first, 0 never. They see it within 10 s (within 1 s while its link is down).
+func (n *Node) SetReplicaPriority(ctx context.Context, priority int) error {
+	return n.expectOK(ctx, "CONFIG", "SET", "replica-priority", strconv.Itoa(priority))
+}

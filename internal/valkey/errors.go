@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -64,7 +65,7 @@ var replyKinds = append([]replyKind{
 	{"FAILOVER requires connected replicas", ErrNotAReplica},
 	{"FAILOVER is not valid when server is a replica", ErrIsReplica},
 	{"READONLY", ErrIsReplica},
-}, clusterReplyKinds...)
+}, slices.Concat(clusterReplyKinds, sentinelReplyKinds)...)
 
 type replyKind struct {
 	contains string

@@ -60,6 +60,9 @@ type Info struct {
 	// ReplicaOffset is what the replica has applied of its primary's stream
 	// (slave_repl_offset); 0 on a primary.
 	ReplicaOffset int64
+	// ReplicaPriority is what Sentinels go by when they choose whom to promote, the
+	// lowest first and 0 never; a primary does not say, and it is 0.
+	ReplicaPriority int
 
 	// Offset is how far the server's own stream has come (master_repl_offset); a
 	// replica keeps one too, for its own replicas and for its promotion.

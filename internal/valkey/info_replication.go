@@ -23,6 +23,7 @@ func (f *infoFields) role(info *Info) {
 	info.LinkDownSeconds = f.int("master_link_down_since_seconds")
 	info.SyncInProgress = f.mustInt("master_sync_in_progress") != 0
 	info.ReplicaOffset = f.mustInt("slave_repl_offset")
+	info.ReplicaPriority = int(f.int("slave_priority"))
 }
 
 // replicas reads slave0:ip=…,port=…,state=…,offset=…,lag=…,type=… and so on.

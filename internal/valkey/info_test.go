@@ -46,6 +46,9 @@ func TestInfoOfRealServersIsRead(t *testing.T) {
 				t.Fatal(err)
 			}
 			port := map[string]int{"8.1": 17010, "9.1": 17020}[version]
+			if info.ReplicaPriority != 100 {
+				t.Errorf("priority %d", info.ReplicaPriority)
+			}
 			if info.Role != RoleReplica || info.PrimaryHost != "127.0.0.1" || info.PrimaryPort != port || !info.LinkUp {
 				t.Errorf("role %v of %s:%d, link up %v", info.Role, info.PrimaryHost, info.PrimaryPort, info.LinkUp)
 			}

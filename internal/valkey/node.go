@@ -196,7 +196,7 @@ func (n *Node) asText(args []string) func(client.ValkeyResult, error) (string, e
 }
 
 // containers are the commands whose second word says what they do.
-var containers = []string{"CLIENT", "CLUSTER", "CONFIG", "FAILOVER"}
+var containers = []string{"CLIENT", "CLUSTER", "CONFIG", "FAILOVER", "SENTINEL"}
 
 // commandName is the command as an error shows it: no values, so no secrets.
 func commandName(args []string) string {
