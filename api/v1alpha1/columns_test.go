@@ -35,6 +35,8 @@ func TestWhatKubectlGetPrints(t *testing.T) {
 		lag := int64(12)
 		st.Nodes = []v1alpha1.NodeStatus{{Name: "columns-0", Role: v1alpha1.RoleReplica, LagBytes: &lag}}
 		st.ShardsReady, st.Slots = "3/3", "16384/16384" // a Replication's are never written, and are empty
+		st.SentinelsReady = "2/3"
+		st.Sentinels = []v1alpha1.SentinelStatus{{Name: "columns-sentinel-0", Monitors: "columns-1", Agrees: true}}
 		st.Shards = []v1alpha1.ShardStatus{{Name: "columns-shard-0", Ready: "2/2", Slots: 5461, SlotRanges: "0-5460"}}
 	})
 	table := asTable(t, s, "columns")
@@ -42,7 +44,7 @@ func TestWhatKubectlGetPrints(t *testing.T) {
 		column string
 		cell   any
 	}{
-		{"Name", "columns"}, {"Topology", "Replication"}, {"Ready", "2/3"}, {"Shards", "3/3"}, {"Slots", "16384/16384"},
+		{"Name", "columns"}, {"Topology", "Replication"}, {"Ready", "2/3"}, {"Shards", "3/3"}, {"Slots", "16384/16384"}, {"Sentinels", "2/3"},
 		{"Primary", "columns-1"}, {"Rollout", "Held: NotSynced columns-2"}, {"Age", nil},
 	}
 	if len(table.ColumnDefinitions) != len(want) || len(table.Rows) != 1 {

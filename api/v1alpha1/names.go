@@ -33,6 +33,13 @@ const (
 	Port = 6379
 	// ContainerName of the server in its pod.
 	ContainerName = "valkey"
+	// ComponentLabel of a pod, and of all that belongs to pods of that kind, is what
+	// they do: ComponentData or ComponentSentinel.
+	ComponentLabel = "app.kubernetes.io/component"
+	// ComponentData is that of the servers that hold data.
+	ComponentData = "data"
+	// ComponentSentinel is that of the Sentinels.
+	ComponentSentinel = "sentinel"
 	// ManagedBy is the value of app.kubernetes.io/managed-by and of
 	// endpointslice.kubernetes.io/managed-by.
 	ManagedBy = "valkeeper.io"
@@ -47,6 +54,20 @@ func (v *Valkey) ReplicasServiceName() string { return v.Name + "-replicas" }
 // ClusterServiceName is the Service that leads clients of a Cluster to any
 // server in service, which then tells them of the others.
 func (v *Valkey) ClusterServiceName() string { return v.Name + "-cluster" }
+
+// NodesServiceName is the headless Service that gives each data pod its name.
+func (v *Valkey) NodesServiceName() string { return v.Name + "-nodes" }
+
+// NodeHostname is the name under which a data pod is known whatever its address.
+func (v *Valkey) NodeHostname(pod string) string {
+	return hostname(pod, v.NodesServiceName(), v.Namespace)
+}
+
+// hostname has no domain of the Kubernetes cluster, which nobody tells: pods
+// search for it by themselves.
+func hostname(pod, service, namespace string) string {
+	return pod + "." + service + "." + namespace + ".svc"
+}
 
 // ShardName is the name of shard k and of its StatefulSet. All topologies but
 // Cluster have shard 0 alone, which is named as the instance is.
@@ -73,9 +94,16 @@ func (v *Valkey) SystemSecretName() string { return v.Name + "-system" }
 
 // PodSelector selects the data pods of the instance.
 func (v *Valkey) PodSelector() map[string]string {
+	out := v.InstanceSelector()
+	out[ComponentLabel] = ComponentData
+	return out
+}
+
+// InstanceSelector selects all that belongs to the instance, Sentinels and their
+// objects included.
+func (v *Valkey) InstanceSelector() map[string]string {
 	return map[string]string{
-		"app.kubernetes.io/name":      "valkey",
-		"app.kubernetes.io/instance":  v.Name,
-		"app.kubernetes.io/component": "data",
+		"app.kubernetes.io/name":     "valkey",
+		"app.kubernetes.io/instance": v.Name,
 	}
 }

@@ -67,7 +67,7 @@ var OperatorOwned = []OwnedSettings{
 	},
 	{
 		Prefixes: []string{"sentinel"},
-		Why:      "they belong to topology Sentinel, which is not built yet: leave them out",
+		Why:      "they are settings of Sentinels, and the operator sets those: use spec.sentinel",
 	},
 }
 

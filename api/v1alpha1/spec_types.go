@@ -148,17 +148,19 @@ type Recovery struct {
 	OnShardLoss ShardLoss `json:"onShardLoss,omitempty"`
 }
 
-// PodDisruptionBudget protects the primary and the replicas from evictions.
+// PodDisruptionBudget protects the primary, the replicas and the Sentinels from
+// evictions.
 type PodDisruptionBudget struct {
 	// enabled makes one budget for the primary and one for the replicas with
-	// topology Replication, and one for each shard with topology Cluster. A single
+	// topology Replication and Sentinel, one for the Sentinels with topology
+	// Sentinel, and one for each shard with topology Cluster. A single
 	// server has none: its budget would block every drain for ever.
 	// +optional
 	// +kubebuilder:default:=true
 	Enabled *bool `json:"enabled,omitempty"`
 }
 
-// Scheduling is where the servers may run.
+// Scheduling is where the servers, and the Sentinels, may run.
 type Scheduling struct {
 	// nodeSelector picks hosts by their labels.
 	// +optional
@@ -173,8 +175,9 @@ type Scheduling struct {
 	// +optional
 	Affinity *corev1.Affinity `json:"affinity,omitempty"`
 	// topologySpreadConstraints replace the default ones, which spread the
-	// servers over hosts and zones as far as possible. A constraint without a
-	// labelSelector gets that of the instance.
+	// servers over hosts and zones as far as possible, and the Sentinels likewise. A
+	// constraint without a labelSelector gets that of the instance's servers, or
+	// Sentinels.
 	// +optional
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=atomic
@@ -185,7 +188,7 @@ type Scheduling struct {
 	PriorityClassName string `json:"priorityClassName,omitempty"`
 }
 
-// PodTemplate is what is added to the servers' pods.
+// PodTemplate is what is added to the pods of servers and Sentinels.
 type PodTemplate struct {
 	// labels for the pods. Those that the operator or Kubernetes own are
 	// refused.

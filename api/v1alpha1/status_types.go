@@ -43,6 +43,10 @@ type ValkeyStatus struct {
 	// "16384/16384".
 	// +optional
 	Slots string `json:"slots,omitempty"`
+	// sentinelsReady is Sentinels in service that name the primary, of Sentinels
+	// wished for, such as "3/3"; only with topology Sentinel.
+	// +optional
+	SentinelsReady string `json:"sentinelsReady,omitempty"`
 	// primary is the pod whose server says that it is primary; empty for none or
 	// several, and with topology Cluster, whose primaries are in shards.
 	// +optional
@@ -67,6 +71,12 @@ type ValkeyStatus struct {
 	// +listType=map
 	// +listMapKey=name
 	Nodes []NodeStatus `json:"nodes,omitempty"`
+	// sentinels are the Sentinels, in order of their ordinal.
+	// +optional
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=map
+	// +listMapKey=name
+	Sentinels []SentinelStatus `json:"sentinels,omitempty"`
 	// formed is true once the instance has had a primary in service. From then
 	// on there is data to protect. With topology Cluster each shard has its own, as
 	// it has lastPrimary, history, lastHandover and handoverFailure.

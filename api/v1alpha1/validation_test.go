@@ -15,6 +15,9 @@ import (
 // replication is a spec with more fields.
 func replication(fields string) string { return "{topology: Replication, " + fields + "}" }
 
+// sentinel is a spec with fields of spec.sentinel.
+func sentinel(fields string) string { return "{topology: Sentinel, sentinel: {" + fields + "}}" }
+
 // cluster is a spec with more fields.
 func cluster(fields string) string { return "{topology: Cluster, " + fields + "}" }
 
@@ -52,6 +55,15 @@ func TestWhatIsAcceptedWhenCreated(t *testing.T) {
 		"a loss made good by hand":  cluster(`recovery: {onShardLoss: Manual}`),
 		"a loss accepted":           cluster(`recovery: {onShardLoss: ReassignEmpty}`),
 		"nothing said of a loss":    cluster(`recovery: {}`),
+		"Sentinels":                 `{topology: Sentinel}`,
+		"Sentinels and one replica": `{topology: Sentinel, replicas: 1, sentinel: {}}`,
+		"the least of Sentinels":    sentinel(`replicas: 3, quorum: 2, downAfter: 1s, failoverTimeout: 3s`),
+		"the most of Sentinels":     sentinel(`replicas: 9, quorum: 8, downAfter: 5m, failoverTimeout: 10m`),
+		"a quorum of three":         sentinel(`quorum: 2`),
+		"a quorum of all but one":   sentinel(`replicas: 5, quorum: 4`),
+		"down later than timed out": sentinel(`downAfter: 30s, failoverTimeout: 5s`),
+		"another name to ask for":   sentinel(`primaryName: Cart.the-1st_primary`),
+		"other Sentinels":           sentinel(`image: "registry.example/valkey:9.1", resources: {limits: {memory: 64Mi}}, restartToken: again`),
 		"settings of a cluster": cluster(`config: {cluster-node-timeout: "15000", cluster-require-full-coverage: "no", cluster-allow-reads-when-down: "yes",
 			cluster-allow-pubsubshard-when-down: "no", cluster-link-sendbuf-limit: "1", cluster-slot-stats-enabled: "yes", cluster-preferred-endpoint-type: hostname}`),
 	} {
@@ -68,7 +80,25 @@ func TestWhatIsRefusedWhenCreated(t *testing.T) {
 	for _, c := range []struct{ name, spec, message string }{
 		{"no topology", `{}`, "spec.topology: Required value"},
 		{"an unknown topology", `{topology: Ring}`, `supported values: "Standalone", "Replication", "Sentinel", "Cluster"`},
-		{"Sentinel", `{topology: Sentinel}`, "topology Sentinel is not built yet: use Standalone, Replication or Cluster"},
+		{"nobody to fail over to", `{topology: Sentinel, replicas: 0}`, "spec.replicas must be at least 1 with topology Sentinel"},
+		{"Sentinels of no use", replication(`sentinel: {replicas: 3}`), "spec.sentinel is only for topology Sentinel"},
+		{"Sentinels of a cluster", cluster(`sentinel: {}`), "spec.sentinel is only for topology Sentinel"},
+		{"an even number of Sentinels", sentinel(`replicas: 4`), "spec.sentinel.replicas must be odd"},
+		{"a single Sentinel", sentinel(`replicas: 1`), "should be greater than or equal to 3"},
+		{"too many Sentinels", sentinel(`replicas: 11`), "should be less than or equal to 9"},
+		{"a quorum of few", sentinel(`replicas: 5, quorum: 2`), "spec.sentinel.quorum must be a majority of spec.sentinel.replicas"},
+		{"a quorum of one", sentinel(`quorum: 1`), "should be greater than or equal to 2"},
+		{"a quorum of all", sentinel(`quorum: 3`), "spec.sentinel.quorum must be less than spec.sentinel.replicas"},
+		{"a quorum of all of five", sentinel(`replicas: 5, quorum: 5`), "spec.sentinel.quorum must be less than spec.sentinel.replicas"},
+		{"down at once", sentinel(`downAfter: 900ms`), "spec.sentinel.downAfter must be from 1s to 5m"},
+		{"down after ages", sentinel(`downAfter: 301s`), "spec.sentinel.downAfter must be from 1s to 5m"},
+		{"a failover that cannot succeed", sentinel(`failoverTimeout: 2s`), "spec.sentinel.failoverTimeout must be from 3s to 10m"},
+		{"a failover without an end", sentinel(`failoverTimeout: 11m`), "spec.sentinel.failoverTimeout must be from 3s to 10m"},
+		{"a duration of Sentinels that is none", sentinel(`downAfter: soon`), "spec.sentinel.downAfter"},
+		{"a name of two words", sentinel(`primaryName: "my primary"`), "spec.sentinel.primaryName"},
+		{"no name", sentinel(`primaryName: ""`), "spec.sentinel.primaryName"},
+		{"a Sentinel's image with a space", sentinel(`image: "valkey 9"`), "spec.sentinel.image"},
+		{"claims of Sentinels", sentinel(`resources: {claims: [{name: gpu}]}`), "spec.sentinel.resources.claims is not supported"},
 		{"primaries alone in a cluster", cluster(`replicas: 0`), "spec.replicas must be at least 1 with topology Cluster"},
 		{"two shards", cluster(`shards: 2`), "spec.shards must be at least 3: with fewer, the primaries that remain when one fails are no majority"},
 		{"fewer shards than none", cluster(`shards: -1`), "spec.shards must be at least 3"},
@@ -187,6 +217,12 @@ func TestWhatCannotBeChangedLater(t *testing.T) {
 		{"snapshots to a log on one server", `{topology: Standalone, storage: {size: 1Gi}}`, `{topology: Standalone, storage: {size: 1Gi}, persistence: {mode: AOF}}`, "spec.persistence.mode cannot change between RDB and AOF"},
 		{"a log to snapshots on one server", `{topology: Standalone, storage: {size: 1Gi}, persistence: {mode: AOF}}`, `{topology: Standalone, storage: {size: 1Gi}}`, "spec.persistence.mode cannot change between RDB and AOF"},
 		{"topology to a cluster", `{topology: Replication}`, `{topology: Cluster}`, "spec.topology cannot be changed: create another instance"},
+		{"topology to Sentinel", `{topology: Replication}`, `{topology: Sentinel}`, "spec.topology cannot be changed: create another instance"},
+		{"the name to ask for", sentinel(`primaryName: a`), sentinel(`primaryName: b`), "spec.sentinel.primaryName cannot be changed"},
+		{"the name to ask for, named later", `{topology: Sentinel}`, sentinel(`primaryName: b`), "spec.sentinel.primaryName cannot be changed"},
+		{"the name to ask for, not named any more", sentinel(`primaryName: a`), sentinel(``), "spec.sentinel.primaryName cannot be changed"},
+		{"the default name to ask for", `{topology: Sentinel}`, sentinel(`primaryName: mymaster`), ""},
+		{"all else of Sentinels", sentinel(`replicas: 5, quorum: 3, image: a`), sentinel(`downAfter: 2s, failoverTimeout: 20s, restartToken: a`), ""},
 		{"shards", cluster(`shards: 3`), cluster(`shards: 5`), ""},
 		{"fewer shards", cluster(`shards: 5`), `{topology: Cluster}`, ""},
 		{"replicas of a cluster", cluster(`replicas: 1`), cluster(`replicas: 2`), ""},

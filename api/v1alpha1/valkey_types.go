@@ -15,6 +15,7 @@ import (
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.ready`
 // +kubebuilder:printcolumn:name="Shards",type=string,JSONPath=`.status.shardsReady`
 // +kubebuilder:printcolumn:name="Slots",type=string,JSONPath=`.status.slots`
+// +kubebuilder:printcolumn:name="Sentinels",type=string,JSONPath=`.status.sentinelsReady`
 // +kubebuilder:printcolumn:name="Primary",type=string,JSONPath=`.status.primary`
 // +kubebuilder:printcolumn:name="Rollout",type=string,JSONPath=`.status.rollout`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
@@ -59,10 +60,13 @@ const (
 // +kubebuilder:validation:XValidation:rule="!(has(self.image) && has(self.version))",message="set spec.version or spec.image, not both: version picks the operator's image of that version, image names one in full"
 // +kubebuilder:validation:XValidation:rule="self.topology != 'Standalone' || !has(self.replicas) || self.replicas == 0",message="spec.replicas must be 0 or left out with topology Standalone: for replicas use topology Replication"
 // +kubebuilder:validation:XValidation:rule="self.topology != 'Replication' || !has(self.replicas) || self.replicas >= 1",message="spec.replicas must be at least 1 with topology Replication (it does not count the primary): for a single server use topology Standalone"
+// +kubebuilder:validation:XValidation:rule="self.topology != 'Sentinel' || !has(self.replicas) || self.replicas >= 1",message="spec.replicas must be at least 1 with topology Sentinel (it counts the replicas of the primary, not the Sentinels): without a replica Sentinels have nobody to fail over to"
 // +kubebuilder:validation:XValidation:rule="self.topology != 'Cluster' || !has(self.replicas) || self.replicas >= 1",message="spec.replicas must be at least 1 with topology Cluster (it counts the replicas of each shard's primary, not the primary itself): a primary without a replica cannot be restarted without an outage of its slots"
 // +kubebuilder:validation:XValidation:rule="self.topology == 'Cluster' || !has(self.shards)",message="spec.shards is only for topology Cluster: remove it, or create an instance of topology Cluster"
 // +kubebuilder:validation:XValidation:rule="self.topology == 'Cluster' || !has(self.rollout) || !has(self.rollout.maxParallelShards) || self.rollout.maxParallelShards == 1",message="spec.rollout.maxParallelShards may be more than 1 only with topology Cluster, as other topologies have one shard: remove it"
 // +kubebuilder:validation:XValidation:rule="self.topology == 'Cluster' || !has(self.recovery)",message="spec.recovery is only for topology Cluster, as other topologies have no slots to give away: remove it"
+// +kubebuilder:validation:XValidation:rule="self.topology == 'Sentinel' || !has(self.sentinel)",message="spec.sentinel is only for topology Sentinel: remove it, or create an instance of topology Sentinel"
+// +kubebuilder:validation:XValidation:rule="(has(self.sentinel) && has(self.sentinel.primaryName) ? self.sentinel.primaryName : 'mymaster') == (has(oldSelf.sentinel) && has(oldSelf.sentinel.primaryName) ? oldSelf.sentinel.primaryName : 'mymaster')",message="spec.sentinel.primaryName cannot be changed, because clients ask Sentinels for it (mymaster when it is not set): create another instance and copy the data"
 // +kubebuilder:validation:XValidation:rule="self.topology == 'Cluster' || !has(self.config) || !self.config.exists(k, k.startsWith('cluster-'))",message="spec.config may set cluster-* only with topology Cluster: remove them"
 // +kubebuilder:validation:XValidation:rule="has(self.storage) == has(oldSelf.storage)",message="spec.storage cannot be added or removed later, because Kubernetes does not let a StatefulSet change its volumes: create another instance and copy the data"
 // +kubebuilder:validation:XValidation:rule="!has(self.persistence) || !has(self.persistence.save) || (has(self.persistence.mode) ? self.persistence.mode == 'RDB' : has(self.storage))",message="spec.persistence.save is only for mode RDB: set spec.persistence.mode to RDB or remove save"
@@ -70,13 +74,13 @@ const (
 type ValkeySpec struct {
 	// topology is how the servers share the work. Standalone is one server,
 	// whose restart is an outage. Replication is a primary and its replicas,
-	// whose role is handed over before the primary restarts. Cluster divides the
-	// data among shards, each with a primary and replicas of its own, for clients
-	// that know Valkey Cluster. Sentinel is not built yet. It cannot be changed
-	// later.
+	// whose role is handed over before the primary restarts. Sentinel is the same
+	// with Sentinels, who tell clients that ask them where the primary is, and fail
+	// it over. Cluster divides the data among shards, each with a primary and
+	// replicas of its own, for clients that know Valkey Cluster. It cannot be
+	// changed later.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.topology cannot be changed: create another instance and copy the data"
-	// +kubebuilder:validation:XValidation:rule="self != 'Sentinel'",message="topology Sentinel is not built yet: use Standalone, Replication or Cluster"
 	Topology Topology `json:"topology"`
 
 	// version of Valkey, such as "9.1" or "8.1.4": the tag of an image in the
@@ -116,7 +120,7 @@ type ValkeySpec struct {
 	Shards *int32 `json:"shards,omitempty"`
 
 	// replicas of each primary, not counting it. When not set: 2 with topology
-	// Replication, 1 with Cluster.
+	// Replication and Sentinel, 1 with Cluster.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=8
@@ -149,7 +153,7 @@ type ValkeySpec struct {
 	// +kubebuilder:default:={}
 	Rollout Rollout `json:"rollout,omitzero"`
 
-	// restartToken restarts every server, in the usual order, when it changes.
+	// restartToken restarts every data server, in the usual order, when it changes.
 	// Any text will do, such as the time. The annotation
 	// kubectl.kubernetes.io/restartedAt on the resource does the same.
 	// +optional
@@ -160,6 +164,10 @@ type ValkeySpec struct {
 	// Cluster.
 	// +optional
 	Recovery Recovery `json:"recovery,omitzero"`
+
+	// sentinel is the Sentinels; only with topology Sentinel.
+	// +optional
+	Sentinel Sentinel `json:"sentinel,omitzero"`
 
 	// podDisruptionBudget protects the primary and the replicas from evictions.
 	// +optional

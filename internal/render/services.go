@@ -7,14 +7,11 @@ import (
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 )
 
-// NodesServiceName is the headless Service that gives each pod its name.
-func NodesServiceName(v *v1alpha1.Valkey) string { return v.Name + "-nodes" }
-
 // nodesService leads to every pod, ready or not: servers and the operator look
 // for each other before they are in service.
 func nodesService(v *v1alpha1.Valkey) *corev1.Service {
 	return &corev1.Service{
-		ObjectMeta: meta(v, NodesServiceName(v)),
+		ObjectMeta: meta(v, v.NodesServiceName()),
 		Spec: corev1.ServiceSpec{
 			Type:                     corev1.ServiceTypeClusterIP,
 			ClusterIP:                corev1.ClusterIPNone,

@@ -45,7 +45,7 @@ func underGuard(v *v1alpha1.Valkey, c *corev1.Container) {
 		{Name: "PERSISTENCE", Value: string(v.Spec.PersistenceMode())},
 		fromPod("POD_IP", "status.podIP"),
 		fromPod("POD_NAME", "metadata.name"),
-		{Name: "ANNOUNCE_HOSTNAME", Value: "$(POD_NAME)." + NodesServiceName(v) + "." + v.Namespace + ".svc"},
+		{Name: "ANNOUNCE_HOSTNAME", Value: "$(POD_NAME)." + v.NodesServiceName() + "." + v.Namespace + ".svc"},
 	}
 }
 

@@ -35,7 +35,7 @@ func statefulSet(v *v1alpha1.Valkey, s shard, repository, configMap string) (*ap
 		Spec: appsv1.StatefulSetSpec{
 			Replicas:             ptr.To(v.Spec.NodeCount()),
 			Selector:             &metav1.LabelSelector{MatchLabels: s.selector(v)},
-			ServiceName:          NodesServiceName(v),
+			ServiceName:          v.NodesServiceName(),
 			PodManagementPolicy:  appsv1.ParallelPodManagement,
 			UpdateStrategy:       updateStrategy(&v.Spec.Rollout),
 			RevisionHistoryLimit: ptr.To[int32](revisionHistoryLimit),
