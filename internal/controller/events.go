@@ -56,7 +56,15 @@ func (e *Events) Done(v *v1alpha1.Valkey, shard string, step model.Step) {
 		reason, action = "MovingSlots", "MoveSlots"
 	case model.CancelMoves:
 		reason, action = "MovesCancelled", "CancelMoves"
-	case model.Publish, model.Handover:
+	case model.WatchPrimary:
+		reason, action = "SentinelTold", "WatchPrimary"
+	case model.SetWatch:
+		reason, action = "SentinelTold", "SetWatch"
+	case model.ResetWatch:
+		reason, action = "SentinelReset", "ResetWatch"
+	case model.ScaleSentinels:
+		reason, action = "ScaledSentinels", "ScaleSentinels"
+	case model.Publish, model.Rank, model.Handover:
 		return // a handover has an event of its own
 	}
 	e.Recorder.Eventf(v, nil, corev1.EventTypeNormal, reason, action, "%s", note(of(v, shard)+step.String()))

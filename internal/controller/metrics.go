@@ -92,6 +92,16 @@ func kindOf(step model.Step) string {
 		return "move-slots"
 	case model.CancelMoves:
 		return "cancel-moves"
+	case model.WatchPrimary:
+		return "watch-primary"
+	case model.SetWatch:
+		return "set-watch"
+	case model.ResetWatch:
+		return "reset-watch"
+	case model.Rank:
+		return "rank"
+	case model.ScaleSentinels:
+		return "scale-sentinels"
 	}
 	return "unknown"
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -63,6 +64,10 @@ func (o Observer) Look(ctx context.Context, v *v1alpha1.Valkey, creds servers.Cr
 	if err != nil {
 		return model.Snapshot{}, err
 	}
+	sentinels, err := o.sentinels(ctx, v, applied)
+	if err != nil {
+		return model.Snapshot{}, err
+	}
 	traffic, err := o.traffic(ctx, v)
 	if err != nil {
 		return model.Snapshot{}, err
@@ -72,6 +77,8 @@ func (o Observer) Look(ctx context.Context, v *v1alpha1.Valkey, creds servers.Cr
 		Topology: model.Topology(v.Spec.Topology),
 		Formed:   v.Status.Formed,
 		Policy:   Policy(v),
+
+		Sentinels: sentinels,
 	}
 	memories := remembered(v)
 	for k := range shardCount(v, sets, pods) {
@@ -80,8 +87,27 @@ func (o Observer) Look(ctx context.Context, v *v1alpha1.Valkey, creds servers.Cr
 		shard.Memory, shard.Attempt, shard.Traffic = memory.memory(), memory.attempt(o.Now()), traffic
 		snap.Shards = append(snap.Shards, shard)
 	}
-	o.askAll(ctx, round{instance: instance(v), creds: creds, cluster: v.Spec.IsCluster()}, nodesOf(snap))
+	o.askEverybody(ctx, v, &snap, round{instance: instance(v), creds: creds, cluster: v.Spec.IsCluster(), hosts: hostsOf(v, pods)})
 	return snap, nil
+}
+
+// askEverybody fills in what servers and Sentinels say, all at the same time, and lets go of
+// those that are no more.
+func (o Observer) askEverybody(ctx context.Context, v *v1alpha1.Valkey, snap *model.Snapshot, r round) {
+	var wg sync.WaitGroup
+	nodes := nodesOf(*snap)
+	wg.Go(func() { o.askAll(ctx, r, nodes) })
+	wg.Go(func() { o.askSentinels(ctx, r, v.Spec.Sentinel.PrimaryNameOrDefault(), &snap.Sentinels) })
+	wg.Wait()
+	uids := map[string]bool{}
+	for _, n := range nodes {
+		uids[n.UID] = true
+	}
+	for _, n := range snap.Sentinels.Nodes {
+		uids[n.UID] = true
+	}
+	delete(uids, "")
+	o.Servers.Keep(r.instance, uids)
 }
 
 // Policy is the user's wish with every default filled in.

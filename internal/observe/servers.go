@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/servers"
 	"github.com/valkeeper/valkeeper/internal/valkey"
@@ -28,20 +29,17 @@ type round struct {
 	creds    servers.Credentials
 	// cluster: they are members of one, or are to be.
 	cluster bool
+	// hosts are the names that they may call each other.
+	hosts hosts
 }
 
 // askAll asks every server at once and fills in what each says.
 func (o Observer) askAll(ctx context.Context, r round, nodes []*model.Node) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	uids := map[string]bool{}
 	var wg sync.WaitGroup
 	for _, n := range nodes {
-		if n.UID == "" {
-			continue
-		}
-		uids[n.UID] = true
-		if n.Address == "" {
+		if n.UID == "" || n.Address == "" {
 			continue
 		}
 		wg.Go(func() {
@@ -55,7 +53,6 @@ func (o Observer) askAll(ctx context.Context, r round, nodes []*model.Node) {
 		})
 	}
 	wg.Wait()
-	o.Servers.Keep(r.instance, uids)
 	if !r.cluster {
 		return
 	}
@@ -95,8 +92,9 @@ func (o Observer) server(ctx context.Context, r round, n *model.Node) (model.Ser
 		return model.Server{}, err
 	}
 	server := fromInfo(info)
+	r.hosts.translate(&server)
 	if n.Draining { // the only time that anybody asks for them
-		clients, err := conn.Clients(ctx, o.ReplicationUser)
+		clients, err := conn.Clients(ctx, o.ReplicationUser, v1alpha1.SentinelUser)
 		if err != nil {
 			return model.Server{}, err
 		}
@@ -131,6 +129,7 @@ func fromInfo(info valkey.Info) model.Server {
 		s.LinkUp = info.LinkUp
 		s.Syncing = info.SyncInProgress
 		s.LinkDown = linkDown(info)
+		s.Priority = info.ReplicaPriority
 	case valkey.RoleUnknown:
 	}
 	return s

@@ -253,7 +253,8 @@ func mentions(step model.Step) uint8 {
 		return setOf(s.At...)
 	case model.MoveSlots:
 		return setOf(s.From, s.To)
-	case model.Publish, model.Scale, model.Drain, model.CancelMoves: // not planned again, or not for one pod
+	case model.Publish, model.Scale, model.Drain, model.CancelMoves, model.WatchPrimary, model.SetWatch, model.ResetWatch,
+		model.Rank, model.ScaleSentinels: // not planned again, or not for one pod
 	}
 	return 0
 }
@@ -295,5 +296,6 @@ func (a *act) perform() {
 		a.moveSlots(step)
 	case model.CancelMoves:
 		a.cancelMoves(step)
+	case model.WatchPrimary, model.SetWatch, model.ResetWatch, model.Rank, model.ScaleSentinels: // a cluster has no Sentinels
 	}
 }

@@ -1,0 +1,109 @@
+package act
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/valkeeper/valkeeper/internal/handover"
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// sentinelPatience bounds how long writes may wait. A pause of about down-after would
+// make the Sentinels elect a second primary: it stays far below.
+func (a *Actor) sentinelPatience() time.Duration {
+	return min(a.Valkey.Spec.Rollout.HandoverTimeoutOrDefault(), a.Valkey.Spec.Sentinel.DownAfterOrDefault()/2)
+}
+
+func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// sentinelHandover lets the Sentinels move the role, and the traffic with it. Whom they
+// choose among those that are as good as the target is theirs.
+func (a *Actor) sentinelHandover(ctx context.Context, shard string, s model.Handover) (Outcome, error) {
+	end, ok := a.Turns.Take()
+	if !ok {
+		return Outcome{Holds: []model.Hold{{Shard: shard, Reason: model.ServicesBusy, After: turnAgain,
+			Detail: "another instance hands over; roles move one after another"}}}, nil
+	}
+	defer end()
+	snap, _, err := a.again(ctx, shard, s)
+	if err != nil {
+		return Outcome{}, err
+	}
+	old, err := a.server(ctx, s.From)
+	if err != nil {
+		return Outcome{}, err
+	}
+	target, err := a.server(ctx, s.To)
+	if err != nil {
+		return Outcome{}, err
+	}
+	leaving := &departure{node: old}
+	opt := a.sentinelOptions(s.From)
+	opt.TargetHost, opt.TargetPort = a.announced(s.To)
+	heirs := a.heirs(ctx, snap, s)
+	opt.Candidates = heirs.candidates
+	opt.OnPromoted = func(ctx context.Context, host string) error {
+		err := a.moveTraffic(ctx, heirs.at(host, s.To))
+		leaving.begin(context.WithoutCancel(ctx))
+		return err
+	}
+	result, err := handover.Sentinel(ctx, old, target, a.sentinels(ctx, snap), opt)
+	if errors.Is(err, handover.ErrGate) {
+		return gated(shard, s, err), nil
+	}
+	if to := heirs.at(result.TargetHost, s.To); to != s.To {
+		s.To = to
+	}
+	return ended(s, result.Result, leaving.end(), err)
+}
+
+// heirs are the replicas that may take over in the target's place.
+type heirs struct {
+	candidates []handover.Candidate
+	byHost     map[string]model.Ref
+}
+
+// at is the node that Sentinels know by a name.
+func (h heirs) at(host string, otherwise model.Ref) model.Ref {
+	if ref, ok := h.byHost[host]; ok {
+		return ref
+	}
+	return otherwise
+}
+
+func (a *Actor) heirs(ctx context.Context, snap model.Snapshot, s model.Handover) heirs {
+	out := heirs{byHost: map[string]model.Ref{}}
+	shard := snap.Shards[0]
+	primary, ok := shard.Primary()
+	for _, n := range shard.Nodes {
+		good := ok && n.Ref != s.From && n.Ref != s.To && n.Ordinal < snap.Policy.Nodes && shard.Fresh(n) && !n.Draining &&
+			model.Synced(primary, n, snap.Policy.MaxLag)
+		if !good {
+			continue
+		}
+		node, err := a.server(ctx, n.Ref)
+		if err != nil {
+			continue
+		}
+		host, port := a.announced(n.Ref)
+		out.byHost[host] = n.Ref
+		out.candidates = append(out.candidates, handover.Candidate{Server: node, Host: host, Port: port})
+	}
+	return out
+}
+
+// sentinels are those that answer.
+func (a *Actor) sentinels(ctx context.Context, snap model.Snapshot) []handover.SentinelServer {
+	var out []handover.SentinelServer
+	for _, n := range snap.Sentinels.Nodes {
+		if !n.Answered {
+			continue
+		}
+		if node, err := a.server(ctx, n.Ref); err == nil {
+			out = append(out, node)
+		}
+	}
+	return out
+}

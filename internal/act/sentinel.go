@@ -1,0 +1,141 @@
+package act
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+	"github.com/valkeeper/valkeeper/internal/failpoint"
+	"github.com/valkeeper/valkeeper/internal/handover"
+	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/valkey"
+)
+
+// askAgain is when Sentinels that would not promote anybody are asked again: they
+// look at replicas once a second while the primary is down.
+const askAgain = gateAgain
+
+// watchPrimary lets a Sentinel watch the primary: one that watches nobody by public
+// commands, one that names another as after a handover.
+func (a *Actor) watchPrimary(ctx context.Context, s model.WatchPrimary) error {
+	sentinel, err := a.server(ctx, s.Sentinel)
+	if err != nil {
+		return err
+	}
+	host, port := a.announced(s.Primary)
+	if s.Instead != "" {
+		return a.tell(ctx, s, sentinel)
+	}
+	name := a.Valkey.Spec.Sentinel.PrimaryNameOrDefault()
+	err = sentinel.SentinelMonitor(ctx, name, host, port, s.Settings.Quorum)
+	if err != nil && !errors.Is(err, valkey.ErrPrimaryExists) {
+		return err
+	}
+	failpoint.Reach(failpoint.SentinelMonitors)
+	// An operator that dies here leaves a Sentinel that cannot log in: its settings
+	// differ from what is wished for, and so it is told again (SetWatch).
+	return a.setWatch(ctx, model.SetWatch{Sentinel: s.Sentinel, Settings: s.Settings})
+}
+
+// tell brings one Sentinel to name the primary.
+func (a *Actor) tell(ctx context.Context, s model.WatchPrimary, sentinel *valkey.Node) error {
+	primary, err := a.server(ctx, s.Primary)
+	if err != nil {
+		return err
+	}
+	opt := a.sentinelOptions(s.Primary)
+	opt.TargetHost, opt.TargetPort = a.announced(s.Primary)
+	_, err = handover.TellSentinels(ctx, primary, []handover.SentinelServer{sentinel}, opt)
+	return err
+}
+
+// setWatch tells a Sentinel how to watch. What it logs in with comes first: until it
+// can, it finds the primary down.
+func (a *Actor) setWatch(ctx context.Context, s model.SetWatch) error {
+	sentinel, err := a.server(ctx, s.Sentinel)
+	if err != nil {
+		return err
+	}
+	settings := append(a.logsInWith(),
+		valkey.Setting{Name: "quorum", Value: strconv.Itoa(s.Settings.Quorum)},
+		valkey.Setting{Name: "failover-timeout", Value: millis(s.Settings.FailoverTimeout)},
+		valkey.Setting{Name: "parallel-syncs", Value: "1"},
+		valkey.Setting{Name: "down-after-milliseconds", Value: millis(s.Settings.DownAfter)})
+	return sentinel.SentinelSet(ctx, a.Valkey.Spec.Sentinel.PrimaryNameOrDefault(), settings...)
+}
+
+// logsInWith is what a Sentinel needs on data nodes.
+func (a *Actor) logsInWith() []valkey.Setting {
+	if a.SentinelUser.Password == "" {
+		return nil
+	}
+	return []valkey.Setting{{Name: "auth-user", Value: a.SentinelUser.Username}, {Name: "auth-pass", Value: a.SentinelUser.Password}}
+}
+
+// resetWatch makes a Sentinel look again at what there is.
+func (a *Actor) resetWatch(ctx context.Context, s model.ResetWatch) error {
+	sentinel, err := a.server(ctx, s.Sentinel)
+	if err != nil {
+		return err
+	}
+	return sentinel.SentinelReset(ctx, a.Valkey.Spec.Sentinel.PrimaryNameOrDefault())
+}
+
+// rank sets a node's replica-priority, until it boots.
+func (a *Actor) rank(ctx context.Context, s model.Rank) error {
+	node, err := a.server(ctx, s.Node)
+	if err != nil {
+		return err
+	}
+	return node.SetReplicaPriority(ctx, s.Priority)
+}
+
+// promoteBySentinel asks one Sentinel, always the first that answers, to fail over. The
+// primary is none any more, so nothing can be lost by it.
+func (a *Actor) promoteBySentinel(ctx context.Context, shard string, s model.Promote) (Outcome, error) {
+	snap, _, err := a.again(ctx, shard, s)
+	if err != nil {
+		return Outcome{}, err
+	}
+	for _, n := range snap.Sentinels.Nodes {
+		if !n.Answered || n.Watch == nil {
+			continue
+		}
+		sentinel, err := a.server(ctx, n.Ref)
+		if err != nil {
+			return Outcome{}, err
+		}
+		err = sentinel.SentinelFailover(ctx, a.Valkey.Spec.Sentinel.PrimaryNameOrDefault())
+		switch {
+		case errors.Is(err, valkey.ErrSentinelBusy):
+			return Outcome{Holds: []model.Hold{{Shard: shard, Reason: model.SentinelFailover, Node: n.Name, Detail: "it fails over", After: turnAgain}}}, nil
+		case errors.Is(err, valkey.ErrNoGoodReplica):
+			return Outcome{Holds: []model.Hold{{Shard: shard, Reason: model.NoGoodReplica, Node: n.Name, After: askAgain,
+				Detail: "it sees no replica that it could promote"}}}, nil
+		}
+		return Outcome{}, err
+	}
+	return Outcome{}, fmt.Errorf("%w: no Sentinel answers", ErrChanged)
+}
+
+// announced is the name and port that Sentinels and replicas know a data node by.
+func (a *Actor) announced(ref model.Ref) (host string, port int) {
+	return a.Valkey.NodeHostname(ref.Name), v1alpha1.Port
+}
+
+// sentinelOptions are those of everything that Sentinels are told.
+func (a *Actor) sentinelOptions(from model.Ref) handover.SentinelOptions {
+	host, port := a.announced(from)
+	return handover.SentinelOptions{
+		Options: handover.Options{
+			MaxLag:  a.Valkey.Spec.Rollout.MaxLagOrDefault(),
+			Timeout: a.sentinelPatience(),
+			At:      reach,
+		},
+		Name:    a.Valkey.Spec.Sentinel.PrimaryNameOrDefault(),
+		OldHost: host, OldPort: port,
+		Settings: a.logsInWith(),
+	}
+}
