@@ -30,6 +30,6 @@ var SentinelPeerACL = []string{
 var SentinelOperatorACL = []string{
 	"resetkeys", "allchannels", "-@all",
 	"+info", "+client|setname", "+subscribe", "+publish",
-	"+sentinel|master", "+sentinel|replicas", "+sentinel|sentinels", "+sentinel|ckquorum", "+sentinel|myid",
+	"+sentinel|master", "+sentinel|get-master-addr-by-name", "+sentinel|replicas", "+sentinel|sentinels", "+sentinel|ckquorum", "+sentinel|myid",
 	"+sentinel|monitor", "+sentinel|remove", "+sentinel|set", "+sentinel|config", "+sentinel|reset", "+sentinel|failover",
 }

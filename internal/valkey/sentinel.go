@@ -2,9 +2,12 @@ package valkey
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
+
+	client "github.com/valkey-io/valkey-go"
 )
 
 // A Sentinel is dialled like any server, at its own port, and answers the commands
@@ -98,6 +101,28 @@ func (n *Node) SentinelPrimary(ctx context.Context, name string) (SentinelPrimar
 	}
 	primary, err := parseSentinelPrimary(fields)
 	return primary, wrap(n.addr, "SENTINEL MASTER", err)
+}
+
+// SentinelAddress is the primary's address as the Sentinel tells it to clients: in a
+// failover of its own that of the promoted replica, as soon as it has been seen as
+// primary. ErrNoSuchPrimary if it does not monitor that name.
+func (n *Node) SentinelAddress(ctx context.Context, name string) (host string, port int, err error) {
+	const command = "SENTINEL GET-MASTER-ADDR-BY-NAME"
+	result, err := n.read(ctx, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
+	if errors.Is(err, client.Nil) {
+		return "", 0, wrap(n.addr, command, ErrNoSuchPrimary)
+	}
+	if err != nil {
+		return "", 0, err
+	}
+	words, err := result.AsStrSlice()
+	if err != nil || len(words) != 2 {
+		return "", 0, wrap(n.addr, command, fmt.Errorf("%w: %d words: %w", ErrMalformed, len(words), err))
+	}
+	if port, err = strconv.Atoi(words[1]); err != nil {
+		return "", 0, wrap(n.addr, command, fmt.Errorf("%w: %w", ErrMalformed, err))
+	}
+	return words[0], port, nil
 }
 
 // SentinelReplicas lists the replicas that the Sentinel knows, those included that

@@ -57,45 +57,29 @@ func (e SentinelEvent) Replica() (host string, port int, primary string, ok bool
 	return words[2], port, words[5], err == nil
 }
 
-// SentinelEvents are the events of one Sentinel from the moment of subscribing on.
-type SentinelEvents struct {
-	conn  net.Conn
-	c     chan SentinelEvent
-	ended chan struct{}
-}
-
 // eventBuffer is more than one failover tells of.
 const eventBuffer = 256
 
 // SentinelEvents subscribes to kinds of events, on a connection of its own, and
-// returns once the Sentinel has confirmed all: nothing after that is missed. Close
-// it.
-func (n *Node) SentinelEvents(ctx context.Context, kinds ...string) (*SentinelEvents, error) {
+// returns once the Sentinel has confirmed all: nothing that it tells after that is
+// missed. They come in order; the channel is closed when the connection has ended,
+// which stop makes it do.
+func (n *Node) SentinelEvents(ctx context.Context, kinds ...string) (events <-chan SentinelEvent, stop func(), err error) {
 	conn, reader, err := n.openAckConn(ctx)
 	if err != nil {
-		return nil, wrap(n.addr, "SUBSCRIBE", err)
+		return nil, nil, wrap(n.addr, "SUBSCRIBE", err)
 	}
 	if err := subscribe(ctx, conn, reader, n.dialer.CommandTimeout, kinds); err != nil {
 		_ = conn.Close()
-		return nil, wrap(n.addr, "SUBSCRIBE", err)
+		return nil, nil, wrap(n.addr, "SUBSCRIBE", err)
 	}
-	e := &SentinelEvents{conn: conn, c: make(chan SentinelEvent, eventBuffer), ended: make(chan struct{})}
-	go e.listen(reader)
-	return e, nil
+	c := make(chan SentinelEvent, eventBuffer)
+	go listenToEvents(reader, c)
+	return c, func() { _ = conn.Close() }, nil
 }
 
-// C delivers the events in order and is closed when the connection has ended.
-func (e *SentinelEvents) C() <-chan SentinelEvent { return e.c }
-
-// Close ends the subscription; C is closed soon.
-func (e *SentinelEvents) Close() {
-	_ = e.conn.Close()
-	<-e.ended
-}
-
-func (e *SentinelEvents) listen(reader *bufio.Reader) {
-	defer close(e.ended)
-	defer close(e.c)
+func listenToEvents(reader *bufio.Reader, c chan<- SentinelEvent) {
+	defer close(c)
 	for {
 		words, err := readWords(reader)
 		if err != nil {
@@ -105,7 +89,7 @@ func (e *SentinelEvents) listen(reader *bufio.Reader) {
 			continue
 		}
 		select {
-		case e.c <- SentinelEvent{Kind: words[1], Text: words[2]}:
+		case c <- SentinelEvent{Kind: words[1], Text: words[2]}:
 		default: // nobody reads
 		}
 	}

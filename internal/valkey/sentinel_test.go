@@ -13,7 +13,7 @@ import (
 // with two Sentinels, the primary and a replica killed.
 func sentinelEntries(t *testing.T, version, what string) []map[string]string {
 	t.Helper()
-	text := captured(t, "sentinel-" + version + "-" + what + ".txt")
+	text := captured(t, "sentinel-"+version+"-"+what+".txt")
 	var entries []map[string]string
 	for block := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
 		entry := map[string]string{}
