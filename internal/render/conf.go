@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
@@ -85,11 +86,20 @@ func identity() []setting {
 
 // guard is what a server is when it boots: a replica of nobody. A Cluster refuses
 // replicaof, and start.sh is the guard (start.go).
+//
+// Sentinels choose nobody of priority 0: a server that has just booted is none to
+// fail over to until the operator has compared its copy, and raised it. They send
+// CONFIG REWRITE with each change of a role; it fails, as the file is on a volume
+// that nobody can write to, and so the guard stands at the next start too.
 func guard(s *v1alpha1.ValkeySpec) []setting {
 	if s.IsCluster() {
 		return clusterMode()
 	}
-	return []setting{{"replicaof", Nobody}}
+	out := []setting{{"replicaof", Nobody}}
+	if s.IsSentinel() {
+		out = append(out, setting{"replica-priority", "0"})
+	}
+	return out
 }
 
 // replication is what makes a restarted server catch up soon.
@@ -158,9 +168,7 @@ func userSettings(s *v1alpha1.ValkeySpec) ([]setting, error) {
 
 func bytes(n int64) string { return strconv.FormatInt(n, 10) }
 
-// configMap is immutable and named by its content, because a container that
-// restarts reads the ConfigMap as it is then: with a name that stays, a pod of
-// the old revision would start with the new settings.
+// configMap is what servers read.
 func configMap(v *v1alpha1.Valkey, conf string) *corev1.ConfigMap {
 	data := map[string]string{confFile: conf}
 	content := conf
@@ -168,12 +176,16 @@ func configMap(v *v1alpha1.Valkey, conf string) *corev1.ConfigMap {
 		data[startFile] = startScript
 		content += startScript
 	}
+	return unchanging(meta(v, v.Name), data, content)
+}
+
+// unchanging is a ConfigMap that is immutable and named by its content, because a
+// container that restarts reads the ConfigMap as it is then: with a name that
+// stays, a pod of the old revision would start with the new settings.
+func unchanging(meta metav1.ObjectMeta, data map[string]string, content string) *corev1.ConfigMap {
 	sum := sha256.Sum256([]byte(content))
-	return &corev1.ConfigMap{
-		ObjectMeta: meta(v, v.Name+"-config-"+hex.EncodeToString(sum[:])[:10]),
-		Immutable:  ptr.To(true),
-		Data:       data,
-	}
+	meta.Name += "-config-" + hex.EncodeToString(sum[:])[:10]
+	return &corev1.ConfigMap{ObjectMeta: meta, Immutable: ptr.To(true), Data: data}
 }
 
 // ConfigMapOf is the name of the ConfigMap that a pod of an instance reads;

@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "write testdata/*.golden.yaml anew")
 func fixed() Inputs {
 	return Inputs{
 		ImageRepository: "docker.io/valkey/valkey",
-		Random:          Passwords{Default: "defaultpassword", Operator: "operatorpassword", Replication: "replicationpassword", Migration: "migrationpassword"},
+		Random:          Passwords{Default: "defaultpassword", Operator: "operatorpassword", Replication: "replicationpassword", Migration: "migrationpassword", Sentinel: "sentinelpassword"},
 	}
 }
 
@@ -97,7 +97,9 @@ func readable(secret *corev1.Secret) {
 		s := string(value)
 		for name, rules := range map[string][]string{"OperatorACL": valkey.OperatorACL, "ClusterOperatorACL": valkey.ClusterOperatorACL,
 			"AtomicMigrationACL": valkey.AtomicMigrationACL, "AtomicReplicationACL": valkey.AtomicReplicationACL,
-			"ReplicationACL": valkey.ReplicationACL, "MigrationACL": valkey.MigrationACL} {
+			"ReplicationACL": valkey.ReplicationACL, "MigrationACL": valkey.MigrationACL,
+			"SentinelDataACL": valkey.SentinelDataACL, "SentinelACL": valkey.SentinelACL, "SentinelPeerACL": valkey.SentinelPeerACL,
+			"SentinelOperatorACL": valkey.SentinelOperatorACL, "sentinelClientACL": sentinelClientACL} {
 			s = strings.ReplaceAll(s, strings.Join(rules, " "), "("+name+")")
 		}
 		secret.StringData[key] = s

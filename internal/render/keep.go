@@ -38,7 +38,7 @@ type templateInputs struct {
 // operators of different versions give the same one for the same resource.
 func TemplateHash(v *v1alpha1.Valkey) (string, error) {
 	s := &v.Spec
-	text, err := json.Marshal(templateInputs{
+	return hashOf(templateInputs{
 		Version:          s.Version,
 		Image:            s.Image,
 		ImagePullPolicy:  s.ImagePullPolicy,
@@ -55,6 +55,10 @@ func TemplateHash(v *v1alpha1.Valkey) (string, error) {
 		NoAuth:           !s.Auth.IsEnabled(),
 		GracePeriod:      s.TerminationGracePeriodSeconds,
 	})
+}
+
+func hashOf(wishes any) (string, error) {
+	text, err := json.Marshal(wishes)
 	if err != nil {
 		return "", fmt.Errorf("hash the spec: %w", err)
 	}

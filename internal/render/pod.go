@@ -28,72 +28,99 @@ func podTemplate(v *v1alpha1.Valkey, shard shard, repository, configMap string) 
 		return corev1.PodTemplateSpec{}, err
 	}
 	s := &v.Spec
-	spec := corev1.PodSpec{
-		Containers:                    []corev1.Container{server},
-		Volumes:                       volumes(v, configMap),
-		ImagePullSecrets:              s.ImagePullSecrets,
-		ReadinessGates:                []corev1.PodReadinessGate{{ConditionType: v1alpha1.InServiceGate}},
-		SecurityContext:               podSecurity(),
-		TerminationGracePeriodSeconds: ptr.To(gracePeriod(s)),
-		AutomountServiceAccountToken:  ptr.To(false),
-		EnableServiceLinks:            ptr.To(false),
-		NodeSelector:                  s.Scheduling.NodeSelector,
-		Tolerations:                   s.Scheduling.Tolerations,
-		Affinity:                      affinity(v, shard),
-		PriorityClassName:             s.Scheduling.PriorityClassName,
-		TopologySpreadConstraints:     spread(v),
-	}
+	spec := pod(v, server, v.PodSelector())
+	spec.Volumes = volumes(v, configMap)
+	spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: v1alpha1.InServiceGate}}
+	spec.TerminationGracePeriodSeconds = ptr.To(gracePeriod(s))
+	spec.Affinity = affinity(v, shard)
 	return corev1.PodTemplateSpec{
-		ObjectMeta: metav1.ObjectMeta{Labels: podLabels(v, shard), Annotations: podAnnotations(v)},
-		Spec:       spec,
+		ObjectMeta: metav1.ObjectMeta{
+			Labels:      podLabels(v, labels(v), shard.labels),
+			Annotations: podAnnotations(v, s.RestartToken, v.Annotations[v1alpha1.RestartedAtAnnotation]),
+		},
+		Spec: spec,
 	}, nil
 }
 
+// pod is what a pod of servers and one of Sentinels have in common. Pods of the
+// same selector spread.
+func pod(v *v1alpha1.Valkey, c corev1.Container, selector map[string]string) corev1.PodSpec {
+	s := &v.Spec
+	out := corev1.PodSpec{
+		Containers:                   []corev1.Container{c},
+		ImagePullSecrets:             s.ImagePullSecrets,
+		SecurityContext:              podSecurity(),
+		AutomountServiceAccountToken: ptr.To(false),
+		EnableServiceLinks:           ptr.To(false),
+		NodeSelector:                 s.Scheduling.NodeSelector,
+		Tolerations:                  s.Scheduling.Tolerations,
+		Affinity:                     s.Scheduling.Affinity,
+		PriorityClassName:            s.Scheduling.PriorityClassName,
+		TopologySpreadConstraints:    spread(s.Scheduling.TopologySpreadConstraints, selector),
+	}
+	if s.IsSentinel() {
+		out.DNSConfig = impatientDNS()
+	}
+	return out
+}
+
 // podLabels are the user's and ours; ours win.
-func podLabels(v *v1alpha1.Valkey, shard shard) map[string]string {
+func podLabels(v *v1alpha1.Valkey, ours ...map[string]string) map[string]string {
 	out := map[string]string{}
 	maps.Copy(out, v.Spec.PodTemplate.Labels)
-	maps.Copy(out, labels(v))
-	maps.Copy(out, shard.labels)
+	for _, labels := range ours {
+		maps.Copy(out, labels)
+	}
 	return out
 }
 
 // podAnnotations change whenever something asks for a restart that the rest of
 // the template does not show.
-func podAnnotations(v *v1alpha1.Valkey) map[string]string {
+func podAnnotations(v *v1alpha1.Valkey, restartToken, restartedAt string) map[string]string {
 	out := map[string]string{}
 	maps.Copy(out, v.Spec.PodTemplate.Annotations)
 	out[authAnnotation] = "none"
 	if v.Spec.Auth.IsEnabled() {
 		out[authAnnotation] = v.AuthSecretName()
 	}
-	if v.Spec.RestartToken != "" {
-		out[restartTokenAnnotation] = v.Spec.RestartToken
+	if restartToken != "" {
+		out[restartTokenAnnotation] = restartToken
 	}
-	if at := v.Annotations[v1alpha1.RestartedAtAnnotation]; at != "" {
-		out[v1alpha1.RestartedAtAnnotation] = at
+	if restartedAt != "" {
+		out[v1alpha1.RestartedAtAnnotation] = restartedAt
 	}
 	return out
 }
 
-// container of the server. It has no liveness probe: a server that loads its
-// data, or is busy, must never be killed for it. The readiness probe says only
-// that something listens; the rest is the readiness gate's (docs/adr/0002).
+// container of the server.
 func container(v *v1alpha1.Valkey, repository string) (corev1.Container, error) {
 	name, err := image(&v.Spec, repository)
 	if err != nil {
 		return corev1.Container{}, err
 	}
-	out := corev1.Container{
-		Name:            v1alpha1.ContainerName,
-		Image:           name,
-		ImagePullPolicy: v.Spec.ImagePullPolicy,
-		Command:         []string{"valkey-server", confFolder + "/" + confFile},
-		WorkingDir:      dataFolder,
-		Ports:           []corev1.ContainerPort{{Name: v1alpha1.ContainerName, ContainerPort: v1alpha1.Port, Protocol: corev1.ProtocolTCP}},
-		Resources:       v.Spec.Resources,
+	out := process(v1alpha1.ContainerName, v1alpha1.Port)
+	out.Image, out.ImagePullPolicy, out.Resources = name, v.Spec.ImagePullPolicy, v.Spec.Resources
+	out.Command = []string{"valkey-server", confFolder + "/" + confFile}
+	switch {
+	case v.Spec.IsCluster():
+		underGuard(v, &out)
+	case v.Spec.IsSentinel():
+		announceName(v, &out)
+	}
+	return out, nil
+}
+
+// process is a container in which one process listens on a port. It has no
+// liveness probe: a server that loads its data, or is busy, must never be killed
+// for it. The readiness probe says only that something listens; the rest is the
+// readiness gate's (docs/adr/0002).
+func process(name string, port int32) corev1.Container {
+	return corev1.Container{
+		Name:       name,
+		WorkingDir: dataFolder,
+		Ports:      []corev1.ContainerPort{{Name: name, ContainerPort: port, Protocol: corev1.ProtocolTCP}},
 		ReadinessProbe: &corev1.Probe{
-			ProbeHandler:     corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromString(v1alpha1.ContainerName)}},
+			ProbeHandler:     corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromString(name)}},
 			PeriodSeconds:    1,
 			TimeoutSeconds:   1,
 			FailureThreshold: 3,
@@ -110,10 +137,6 @@ func container(v *v1alpha1.Valkey, repository string) (corev1.Container, error) 
 			{Name: dataVolume, MountPath: dataFolder},
 		},
 	}
-	if v.Spec.IsCluster() {
-		underGuard(v, &out)
-	}
-	return out, nil
 }
 
 func podSecurity() *corev1.PodSecurityContext {
@@ -130,23 +153,34 @@ func podSecurity() *corev1.PodSecurityContext {
 // volumes are the configuration, with the files of the system Secret below it,
 // and the data, unless a claim holds them.
 func volumes(v *v1alpha1.Valkey, configMap string) []corev1.Volume {
-	conf := corev1.Volume{Name: confVolume, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+	conf := configuration(v, configMap, confFiles(&v.Spec), secretFiles(&v.Spec))
+	if v.Spec.Storage != nil {
+		return []corev1.Volume{conf}
+	}
+	return []corev1.Volume{conf, untilThePodGoes()}
+}
+
+// configuration is files of a ConfigMap and of the system Secret. Nobody can write
+// to them.
+func configuration(v *v1alpha1.Valkey, configMap string, confFiles, secretFiles []string) corev1.Volume {
+	return corev1.Volume{Name: confVolume, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
 		DefaultMode: ptr.To(fileMode),
 		Sources: []corev1.VolumeProjection{
 			{ConfigMap: &corev1.ConfigMapProjection{
 				LocalObjectReference: corev1.LocalObjectReference{Name: configMap},
-				Items:                files("", confFiles(&v.Spec)),
+				Items:                files("", confFiles),
 			}},
 			{Secret: &corev1.SecretProjection{
 				LocalObjectReference: corev1.LocalObjectReference{Name: v.SystemSecretName()},
-				Items:                files(secretFolder+"/", secretFiles(&v.Spec)),
+				Items:                files(secretFolder+"/", secretFiles),
 			}},
 		},
 	}}}
-	if v.Spec.Storage != nil {
-		return []corev1.Volume{conf}
-	}
-	return []corev1.Volume{conf, {Name: dataVolume, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
+}
+
+// untilThePodGoes is what a container leaves for the next one in its pod.
+func untilThePodGoes() corev1.Volume {
+	return corev1.Volume{Name: dataVolume, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}
 }
 
 // files are keys that become files of the same name below a folder.
@@ -174,12 +208,12 @@ func secretFiles(s *v1alpha1.ValkeySpec) []string {
 	return []string{aclFile, authFile}
 }
 
-// spread puts servers on hosts, and hosts in zones, apart from each other as
-// far as possible, unless the user says otherwise. A pod can have one such
-// constraint for each of them: those of one shard are kept apart by affinity.
-func spread(v *v1alpha1.Valkey) []corev1.TopologySpreadConstraint {
-	same := &metav1.LabelSelector{MatchLabels: v.PodSelector()}
-	if wished := v.Spec.Scheduling.TopologySpreadConstraints; wished != nil {
+// spread puts pods of a selector on hosts, and hosts in zones, apart from each
+// other as far as possible, unless the user wishes otherwise. A pod can have one
+// such constraint for each of them: those of one shard are kept apart by affinity.
+func spread(wished []corev1.TopologySpreadConstraint, selector map[string]string) []corev1.TopologySpreadConstraint {
+	same := &metav1.LabelSelector{MatchLabels: selector}
+	if wished != nil {
 		out := make([]corev1.TopologySpreadConstraint, 0, len(wished))
 		for _, c := range wished {
 			if c.LabelSelector == nil {

@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -34,6 +35,7 @@ type Passwords struct {
 	Operator    string
 	Replication string
 	Migration   string
+	Sentinel    string
 }
 
 // Rendered are the objects of one instance. Those that its spec does not ask
@@ -56,12 +58,23 @@ type Rendered struct {
 	ReplicasService *corev1.Service
 	// ClusterService leads to every pod in service, with topology Cluster.
 	ClusterService *corev1.Service
-	// Budgets are those of the primary and of the replicas, or one for each shard.
+	// Sentinels are theirs, with topology Sentinel.
+	Sentinels Sentinels
+	// Budgets are those of the primary, of the replicas and of the Sentinels, or one
+	// for each shard.
 	// There is none with topology Standalone and when they are switched off.
 	Budgets []*policyv1.PodDisruptionBudget
-	// StatefulSets are in the order of their shards; all topologies but Cluster
-	// have one.
+	// StatefulSets are those of the data servers, in the order of their shards; all
+	// topologies but Cluster have one.
 	StatefulSets []*appsv1.StatefulSet
+}
+
+// EveryStatefulSet is those of the data servers, and then that of the Sentinels.
+func (r Rendered) EveryStatefulSet() []*appsv1.StatefulSet {
+	if r.Sentinels.StatefulSet == nil {
+		return r.StatefulSets
+	}
+	return append(slices.Clone(r.StatefulSets), r.Sentinels.StatefulSet)
 }
 
 // Object is any of the rendered objects.
@@ -95,7 +108,7 @@ func objects(v *v1alpha1.Valkey, in Inputs) (Rendered, error) {
 		AuthSecret:   secrets.auth,
 		SystemSecret: secrets.system,
 		NodesService: nodesService(v),
-		Budgets:      budgets(v, shards),
+		Budgets:      budgets(v, shards, in.StatefulSets[v.SentinelName()]),
 	}
 	for _, s := range shards {
 		desired, err := statefulSet(v, s, in.ImageRepository, config.Name)
@@ -113,15 +126,19 @@ func objects(v *v1alpha1.Valkey, in Inputs) (Rendered, error) {
 		return out, nil
 	}
 	out.PrimaryService = routedService(v, v.PrimaryServiceName())
-	if v.Spec.Topology == v1alpha1.TopologyReplication {
+	if v.Spec.Topology != v1alpha1.TopologyStandalone {
 		out.ReplicasService = routedService(v, v.ReplicasServiceName())
 	}
-	return out, nil
+	if v.Spec.IsSentinel() {
+		out.Sentinels, err = sentinels(v, in)
+	}
+	return out, err
 }
 
 // InOrder lists the objects in the order in which they have to exist: a pod
 // needs its Secrets and its ConfigMap, and a budget has to be there before the
-// pods that it protects.
+// pods that it protects. Sentinels come last: they know of no primary until the
+// operator has seen one.
 func (r Rendered) InOrder() []Object {
 	var out []Object
 	add := func(present bool, o Object) {
@@ -136,10 +153,13 @@ func (r Rendered) InOrder() []Object {
 	add(r.PrimaryService != nil, r.PrimaryService)
 	add(r.ReplicasService != nil, r.ReplicasService)
 	add(r.ClusterService != nil, r.ClusterService)
+	add(r.Sentinels.ConfigMap != nil, r.Sentinels.ConfigMap)
+	add(r.Sentinels.NodesService != nil, r.Sentinels.NodesService)
+	add(r.Sentinels.Service != nil, r.Sentinels.Service)
 	for _, b := range r.Budgets {
 		add(true, b)
 	}
-	for _, s := range r.StatefulSets {
+	for _, s := range r.EveryStatefulSet() {
 		add(true, s)
 	}
 	return out

@@ -78,6 +78,10 @@ func systemSecret(v *v1alpha1.Valkey, in Inputs, password string) (*corev1.Secre
 		own.Migration = orElse(existing(in.System, v1alpha1.MigrationPasswordKey), in.Random.Migration)
 		keys[v1alpha1.MigrationPasswordKey] = own.Migration
 	}
+	if v.Spec.IsSentinel() {
+		own.Sentinel = orElse(existing(in.System, v1alpha1.SentinelPasswordKey), in.Random.Sentinel)
+		keys[v1alpha1.SentinelPasswordKey] = own.Sentinel
+	}
 	out := &corev1.Secret{
 		ObjectMeta: meta(v, v.SystemSecretName()),
 		Type:       corev1.SecretTypeOpaque,
@@ -95,19 +99,23 @@ func systemSecret(v *v1alpha1.Valkey, in Inputs, password string) (*corev1.Secre
 	for file, content := range aclFiles(&v.Spec, own) {
 		out.Data[file] = []byte(content)
 	}
+	if v.Spec.IsSentinel() {
+		out.Data[sentinelAuthFile] = []byte(sentinelAuth(own))
+		out.Data[sentinelACLFile] = []byte(sentinelUsers(own))
+	}
 	return out, nil
 }
 
-// aclFiles are the users that servers know. They hold no password in clear text.
+// aclFiles are the users that data servers know. They hold no password in clear
+// text.
 func aclFiles(s *v1alpha1.ValkeySpec, p Passwords) map[string]string {
-	clients := "user default reset on nopass ~* &* +@all\n"
-	if p.Default != "" {
-		clients = "user default reset on #" + hash(p.Default) + " ~* &* +@all\n"
-	}
-	user := func(name, password string, rules ...string) string {
-		return "user " + valkey.ACLLine(name, hash(password), rules) + "\n"
-	}
+	clients := clientUser(p, "~* &* +@all")
 	replication := user(v1alpha1.ReplicationUser, p.Replication, valkey.ReplicationACL...)
+	if s.IsSentinel() {
+		operator := user(v1alpha1.OperatorUser, p.Operator, slices.Concat(valkey.OperatorACL, valkey.SentinelDataACL)...)
+		sentinel := user(v1alpha1.SentinelUser, p.Sentinel, valkey.SentinelACL...)
+		return map[string]string{aclFile: clients + operator + replication + sentinel}
+	}
 	if !s.IsCluster() {
 		return map[string]string{
 			aclFile: clients + user(v1alpha1.OperatorUser, p.Operator, valkey.OperatorACL...) + replication,
@@ -122,6 +130,20 @@ func aclFiles(s *v1alpha1.ValkeySpec, p Passwords) map[string]string {
 		newerACLFile: clients + newer + newerReplication + migration,
 		heldACLFile:  clients + operator,
 	}
+}
+
+// clientUser is the user default. An empty password lets in everybody.
+func clientUser(p Passwords, rules string) string {
+	password := "nopass"
+	if p.Default != "" {
+		password = "#" + hash(p.Default)
+	}
+	return "user default reset on " + password + " " + rules + "\n"
+}
+
+// user of our own.
+func user(name, password string, rules ...string) string {
+	return "user " + valkey.ACLLine(name, hash(password), rules) + "\n"
 }
 
 func hash(password string) string {

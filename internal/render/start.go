@@ -44,10 +44,13 @@ func underGuard(v *v1alpha1.Valkey, c *corev1.Container) {
 	c.Env = []corev1.EnvVar{
 		{Name: "PERSISTENCE", Value: string(v.Spec.PersistenceMode())},
 		fromPod("POD_IP", "status.podIP"),
-		fromPod("POD_NAME", "metadata.name"),
-		{Name: "ANNOUNCE_HOSTNAME", Value: "$(POD_NAME)." + v.NodesServiceName() + "." + v.Namespace + ".svc"},
+		fromPod(podName, "metadata.name"),
+		{Name: "ANNOUNCE_HOSTNAME", Value: v.NodeHostname("$(" + podName + ")")},
 	}
 }
+
+// podName is the environment variable with the name of the pod.
+const podName = "POD_NAME"
 
 func fromPod(name, field string) corev1.EnvVar {
 	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{
