@@ -31,7 +31,9 @@ type Actor struct {
 	Creds   servers.Credentials
 	// Migration are those of the user that moves keys from server to server.
 	Migration servers.Credentials
-	Valkey    *v1alpha1.Valkey
+	// SentinelUser are what Sentinels log in with on data nodes.
+	SentinelUser servers.Credentials
+	Valkey       *v1alpha1.Valkey
 	// Replan looks at the instance afresh, past every cache, and plans again.
 	Replan func(ctx context.Context) (model.Snapshot, model.Plan, error)
 	// Turns lets one handover run at a time.
@@ -89,6 +91,16 @@ func (a *Actor) perform(ctx context.Context, shard string, step model.Step) (Out
 		return a.moveSlots(ctx, shard, s)
 	case model.CancelMoves:
 		return Outcome{}, a.cancelMoves(ctx, s)
+	case model.WatchPrimary:
+		return Outcome{}, a.watchPrimary(ctx, s)
+	case model.SetWatch:
+		return Outcome{}, a.setWatch(ctx, s)
+	case model.ResetWatch:
+		return Outcome{}, a.resetWatch(ctx, s)
+	case model.Rank:
+		return Outcome{}, a.rank(ctx, s)
+	case model.ScaleSentinels:
+		return Outcome{}, a.scale(ctx, s.Set, model.Scale{From: s.From, To: s.To})
 	}
 	return Outcome{}, fmt.Errorf("step %T is not known to act", step)
 }
@@ -120,6 +132,9 @@ func (a *Actor) server(ctx context.Context, ref model.Ref) (*valkey.Node, error)
 
 // promote makes a replica the primary.
 func (a *Actor) promote(ctx context.Context, shard string, s model.Promote) (Outcome, error) {
+	if s.Means == model.BySentinel {
+		return a.promoteBySentinel(ctx, shard, s)
+	}
 	node, err := a.server(ctx, s.Node)
 	if err != nil {
 		return Outcome{}, err
@@ -129,7 +144,7 @@ func (a *Actor) promote(ctx context.Context, shard string, s model.Promote) (Out
 		return a.takeOver(ctx, shard, s, node, node.ClusterFailoverForce)
 	case model.ByTakeover:
 		return a.takeOver(ctx, shard, s, node, node.ClusterFailoverTakeover)
-	case model.ByRole:
+	case model.ByRole, model.BySentinel:
 	}
 	err = node.ReplicaOfNoOne(ctx)
 	if errors.Is(err, valkey.ErrFailoverInProgress) {
@@ -159,6 +174,9 @@ func (a *Actor) follow(ctx context.Context, s model.Follow) error {
 	}
 	if a.Valkey.Spec.IsCluster() {
 		return a.replicate(ctx, s, node)
+	}
+	if a.Valkey.Spec.IsSentinel() {
+		host, port = a.announced(s.Primary) // Sentinels compare it with what they know
 	}
 	return node.ReplicaOf(ctx, host, port)
 }

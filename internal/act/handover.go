@@ -44,6 +44,9 @@ func (a *Actor) handover(ctx context.Context, shard string, s model.Handover) (O
 	if a.Valkey.Spec.IsCluster() {
 		return a.clusterHandover(ctx, shard, s)
 	}
+	if a.Valkey.Spec.IsSentinel() {
+		return a.sentinelHandover(ctx, shard, s)
+	}
 	end, ok := a.Turns.Take()
 	if !ok {
 		return Outcome{Holds: []model.Hold{{Shard: shard, Reason: model.ServicesBusy, After: turnAgain,
@@ -144,5 +147,7 @@ func reach(point string) {
 		failpoint.Reach(failpoint.HandoverPromoted)
 	case handover.PointProved:
 		failpoint.Reach(failpoint.HandoverProved)
+	case handover.PointAgreed:
+		failpoint.Reach(failpoint.SentinelsAgree)
 	}
 }

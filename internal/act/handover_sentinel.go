@@ -8,6 +8,7 @@ import (
 
 	"github.com/valkeeper/valkeeper/internal/handover"
 	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/valkey"
 )
 
 // sentinelPatience bounds how long writes may wait. A pause of about down-after would
@@ -44,8 +45,8 @@ func (a *Actor) sentinelHandover(ctx context.Context, shard string, s model.Hand
 	opt.TargetHost, opt.TargetPort = a.announced(s.To)
 	heirs := a.heirs(ctx, snap, s)
 	opt.Candidates = heirs.candidates
-	opt.OnPromoted = func(ctx context.Context, host string) error {
-		err := a.moveTraffic(ctx, heirs.at(host, s.To))
+	opt.OnPromoted = func(ctx context.Context) error {
+		err := a.moveTraffic(ctx, heirs.promoted(ctx, s.To))
 		leaving.begin(context.WithoutCancel(ctx))
 		return err
 	}
@@ -53,9 +54,7 @@ func (a *Actor) sentinelHandover(ctx context.Context, shard string, s model.Hand
 	if errors.Is(err, handover.ErrGate) {
 		return gated(shard, s, err), nil
 	}
-	if to := heirs.at(result.TargetHost, s.To); to != s.To {
-		s.To = to
-	}
+	s.To = heirs.at(result.TargetHost, s.To)
 	return ended(s, result.Result, leaving.end(), err)
 }
 
@@ -63,6 +62,17 @@ func (a *Actor) sentinelHandover(ctx context.Context, shard string, s model.Hand
 type heirs struct {
 	candidates []handover.Candidate
 	byHost     map[string]model.Ref
+}
+
+// promoted is who has become primary: one of the others by its own word, or else the
+// target.
+func (h heirs) promoted(ctx context.Context, target model.Ref) model.Ref {
+	for _, c := range h.candidates {
+		if role, err := c.Role(ctx); err == nil && role.Role == valkey.RolePrimary {
+			return h.byHost[c.Host]
+		}
+	}
+	return target
 }
 
 // at is the node that Sentinels know by a name.

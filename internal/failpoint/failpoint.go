@@ -31,6 +31,17 @@ const (
 	SlotGiven        = "cluster-slot-given"
 )
 
+// The points that only an instance with Sentinels passes.
+const (
+	// SentinelMonitors: a Sentinel watches, and cannot log in yet.
+	SentinelMonitors = "sentinel-monitors"
+	// SentinelsAgree: they name the new primary.
+	SentinelsAgree = "sentinels-agree"
+)
+
+// SentinelPoints are those.
+var SentinelPoints = []string{SentinelMonitors, SentinelsAgree}
+
 // ClusterPoints are those.
 var ClusterPoints = []string{ClusterMet, SlotsAdded, ClusterEmptied, ClusterReleased, ClusterForgotten, MoveStarted, SlotOpened, SlotGiven}
 

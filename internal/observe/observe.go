@@ -87,7 +87,7 @@ func (o Observer) Look(ctx context.Context, v *v1alpha1.Valkey, creds servers.Cr
 		shard.Memory, shard.Attempt, shard.Traffic = memory.memory(), memory.attempt(o.Now()), traffic
 		snap.Shards = append(snap.Shards, shard)
 	}
-	o.askEverybody(ctx, v, &snap, round{instance: instance(v), creds: creds, cluster: v.Spec.IsCluster(), hosts: hostsOf(v, pods)})
+	o.askEverybody(ctx, v, &snap, round{instance: instance(v), creds: creds, cluster: v.Spec.IsCluster(), aliases: aliasesOf(v, pods)})
 	return snap, nil
 }
 

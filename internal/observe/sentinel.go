@@ -20,12 +20,12 @@ import (
 	"github.com/valkeeper/valkeeper/internal/valkey"
 )
 
-// hosts are the addresses behind the names that an instance's data nodes announce.
-type hosts map[string]string
+// aliases are the addresses behind the names that an instance's data nodes announce.
+type aliases map[string]string
 
-// hostsOf are those of the pods that have an address.
-func hostsOf(v *v1alpha1.Valkey, pods []corev1.Pod) hosts {
-	h := hosts{}
+// aliasesOf are those of the pods that have an address.
+func aliasesOf(v *v1alpha1.Valkey, pods []corev1.Pod) aliases {
+	h := aliases{}
 	if !v.Spec.IsSentinel() {
 		return h
 	}
@@ -38,7 +38,7 @@ func hostsOf(v *v1alpha1.Valkey, pods []corev1.Pod) hosts {
 }
 
 // at is the address of the node that goes by a name, or else what was said.
-func (h hosts) at(said string) string {
+func (h aliases) at(said string) string {
 	if addr, ours := h[said]; ours {
 		return addr
 	}
@@ -46,7 +46,7 @@ func (h hosts) at(said string) string {
 }
 
 // translate replaces names by addresses in what a server says.
-func (h hosts) translate(s *model.Server) {
+func (h aliases) translate(s *model.Server) {
 	s.Follows = h.at(s.Follows)
 	if len(h) == 0 || s.Acked == nil {
 		return
@@ -183,12 +183,12 @@ func (o Observer) sentinel(ctx context.Context, r round, name string, n model.Se
 		return n, err
 	}
 	n.Version, n.Tilt, n.Answered = info.Version, info.Tilt, true
-	n.Watch, err = watch(ctx, conn, name, r.hosts)
+	n.Watch, err = watch(ctx, conn, name, r.aliases)
 	return n, err
 }
 
 // watch is what a Sentinel says of the primary, nil when it watches none.
-func watch(ctx context.Context, conn *valkey.Node, name string, h hosts) (*model.Watch, error) {
+func watch(ctx context.Context, conn *valkey.Node, name string, h aliases) (*model.Watch, error) {
 	primary, err := conn.SentinelPrimary(ctx, name)
 	if errors.Is(err, valkey.ErrNoSuchPrimary) {
 		return nil, nil

@@ -29,8 +29,8 @@ type round struct {
 	creds    servers.Credentials
 	// cluster: they are members of one, or are to be.
 	cluster bool
-	// hosts are the names that they may call each other.
-	hosts hosts
+	// aliases are the names that they may call each other.
+	aliases aliases
 }
 
 // askAll asks every server at once and fills in what each says.
@@ -92,7 +92,7 @@ func (o Observer) server(ctx context.Context, r round, n *model.Node) (model.Ser
 		return model.Server{}, err
 	}
 	server := fromInfo(info)
-	r.hosts.translate(&server)
+	r.aliases.translate(&server)
 	if n.Draining { // the only time that anybody asks for them
 		clients, err := conn.Clients(ctx, o.ReplicationUser, v1alpha1.SentinelUser)
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 const (
 	AllInService     = "AllInService"
 	NodesMissing     = "NodesMissing"
+	SentinelsMissing = "SentinelsMissing"
 	NoPrimary        = "NoPrimary"
 	Idle             = "Idle"
 	Working          = "Working"
@@ -81,6 +82,9 @@ func ready(in Input, shard model.Shard) metav1.Condition {
 		return condition(v1alpha1.ConditionReady, false, NodesMissing,
 			fmt.Sprintf("there are %d nodes, wished for are %d", len(all), in.Snapshot.Policy.Nodes))
 	}
+	if set := in.Snapshot.Sentinels; agreeing(sentinels(in.Snapshot)) < set.Wanted {
+		return condition(v1alpha1.ConditionReady, false, SentinelsMissing, "Sentinels that do not agree: "+dissenters(in.Snapshot))
+	}
 	return condition(v1alpha1.ConditionReady, true, AllInService,
 		fmt.Sprintf("%s is primary, and all %d nodes are in service", primary.Name, len(all)))
 }
@@ -107,18 +111,27 @@ func rolledOut(in Input, shard model.Shard) metav1.Condition {
 	}
 	fresh, wished := freshCount(shard), in.Snapshot.Policy.Nodes
 	all := nodes(shard, in.Snapshot.Policy)
+	if set := in.Snapshot.Sentinels; set.Wanted > 0 && (set.Revision == "" || stale(set) > 0 || agreeing(sentinels(in.Snapshot)) < set.Wanted) && fresh == wished {
+		return condition(v1alpha1.ConditionRolledOut, false, heldOr(in, shard), fmt.Sprintf(
+			"all %d nodes run revision %s; %d of %d Sentinels run theirs, %d agree", wished, shard.Revision,
+			len(set.Nodes)-stale(set), set.Wanted, agreeing(sentinels(in.Snapshot)))+because(in.Plan))
+	}
 	if fresh == wished && len(all) == wished && serving(all) == wished {
 		if in.Snapshot.Topology == model.Standalone {
 			return condition(v1alpha1.ConditionRolledOut, true, CompleteByOutage, outage(in.Snapshot.Policy))
 		}
 		return condition(v1alpha1.ConditionRolledOut, true, Complete, fmt.Sprintf("all %d nodes run revision %s", wished, shard.Revision))
 	}
-	reason := InProgress
-	if h, held := firstHold(in.Plan); held && in.Plan.Steps[shard.Name] == nil {
-		reason = string(h.Reason)
-	}
-	return condition(v1alpha1.ConditionRolledOut, false, reason,
+	return condition(v1alpha1.ConditionRolledOut, false, heldOr(in, shard),
 		fmt.Sprintf("%d of %d nodes run revision %s, %d are in service", fresh, wished, shard.Revision, serving(all))+because(in.Plan))
+}
+
+// heldOr is the reason of the first hold, if nothing but holds is due.
+func heldOr(in Input, shard model.Shard) string {
+	if h, held := firstHold(in.Plan); held && in.Plan.Steps[shard.Name] == nil {
+		return string(h.Reason)
+	}
+	return InProgress
 }
 
 // outage is what each restart of a Standalone node costs.
@@ -132,7 +145,7 @@ func outage(policy model.Policy) string {
 
 // grave are the holds that may well not end by themselves.
 var grave = []model.Reason{model.TwoPrimaries, model.HistoryUnknown, model.PrimaryNotVisible, model.EvictionRefused,
-	model.HandoverBackoff, model.ShardLost, model.ForeignPrimary, model.SlotMoveFailed}
+	model.HandoverBackoff, model.QuorumLost, model.ShardLost, model.ForeignPrimary, model.SlotMoveFailed}
 
 // degraded: something is wrong that needs time or help.
 func degraded(in Input, shard model.Shard, failure *v1alpha1.HandoverFailure) metav1.Condition {

@@ -12,6 +12,7 @@ import (
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/rollout"
+	"github.com/valkeeper/valkeeper/internal/topology"
 )
 
 // Input is what a status is derived from.
@@ -44,10 +45,14 @@ func Derive(in Input) v1alpha1.ValkeyStatus {
 		Conditions:         slices.Clone(in.Previous.Conditions),
 	}
 	shard := in.Snapshot.Shards[0]
-	remember(&out, shard)
+	remember(&out, in.Snapshot)
 	out.UpdateRevision = shard.Revision
 	out.Nodes = nodes(shard, in.Snapshot.Policy)
 	out.Ready = fmt.Sprintf("%d/%d", serving(out.Nodes), in.Snapshot.Policy.Nodes)
+	if in.Snapshot.Topology == model.Sentinel {
+		out.Sentinels = sentinels(in.Snapshot)
+		out.SentinelsReady = watching(in.Snapshot.Sentinels, out.Sentinels)
+	}
 	out.Rollout = rolloutLine(in, shard, serving(out.Nodes))
 	if atRest(in) {
 		out.HandoverFailure = nil // nobody waits for that handover any more
@@ -80,12 +85,20 @@ func atRest(in Input) bool {
 }
 
 // remember keeps what cannot be seen once every server is down.
-func remember(out *v1alpha1.ValkeyStatus, shard model.Shard) {
+// A primary that others do not take for one is not remembered.
+func remember(out *v1alpha1.ValkeyStatus, snap model.Snapshot) {
+	shard := snap.Shards[0]
 	primary, ok := shard.Primary()
 	if !ok {
 		return
 	}
-	out.Primary, out.LastPrimary, out.Formed = primary.Name, primary.Name, true
+	rules, err := topology.For(snap)
+	trusted := err == nil && rules.Recognised(primary)
+	out.Primary = primary.Name
+	if !trusted {
+		return
+	}
+	out.LastPrimary, out.Formed = primary.Name, true
 	out.History = history(out.History, primary.Server.ReplID)
 }
 
@@ -171,6 +184,10 @@ func rolloutLine(in Input, shard model.Shard, inService int) string {
 		return fmt.Sprintf("Held: %s", h.Reason)
 	}
 	fresh := freshCount(shard)
+	if stale(in.Snapshot.Sentinels) > 0 {
+		return fmt.Sprintf("%d/%d fresh, Sentinels %d/%d", fresh, in.Snapshot.Policy.Nodes,
+			len(in.Snapshot.Sentinels.Nodes)-stale(in.Snapshot.Sentinels), in.Snapshot.Sentinels.Wanted)
+	}
 	if fresh == in.Snapshot.Policy.Nodes && len(shard.Nodes) == fresh && inService == fresh {
 		return "Complete"
 	}

@@ -1,0 +1,222 @@
+package plan_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// watched is a snapshot of which three Sentinels, all fresh, watch v-0.
+func watched(snap model.Snapshot) model.Snapshot {
+	snap.Topology = model.Sentinel
+	settings := model.WatchSettings{Quorum: 2, DownAfter: 5 * time.Second, FailoverTimeout: 10 * time.Second}
+	set := model.SentinelSet{Name: "v-sentinel", Exists: true, Revision: "s", Size: 3, Wanted: 3, Settings: settings, Version: "9.1.2"}
+	for i := range 3 {
+		w := &model.Watch{Primary: addr(0), Epoch: 4, Settings: settings}
+		for k := 1; k < 3; k++ {
+			w.Replicas = append(w.Replicas, model.WatchedReplica{Address: addr(k), Priority: model.UsualPriority})
+		}
+		for k := range 3 {
+			if k != i {
+				w.Others = append(w.Others, fmt.Sprintf("id-%d", k))
+			}
+		}
+		set.Nodes = append(set.Nodes, model.SentinelNode{Ordinal: i, Phase: model.PodRunning, Ready: true, Revision: "s",
+			Ref:      model.Ref{Name: fmt.Sprintf("v-sentinel-%d", i), UID: fmt.Sprintf("s-uid-%d", i), Address: fmt.Sprintf("10.0.1.%d:26379", i)},
+			Answered: true, Version: "9.1.2", ID: fmt.Sprintf("id-%d", i), Watch: w})
+	}
+	snap.Sentinels = set
+	for i := range snap.Shards[0].Nodes {
+		if n := &snap.Shards[0].Nodes[i]; n.Server.Role == model.RoleReplica {
+			n.Server.Priority = model.UsualPriority
+		}
+	}
+	return snap
+}
+
+// with changes the Sentinels.
+func with(snap model.Snapshot, change func(set *model.SentinelSet)) model.Snapshot {
+	change(&snap.Sentinels)
+	return snap
+}
+
+// each changes every Sentinel.
+func each(change func(n *model.SentinelNode)) func(*model.SentinelSet) {
+	return func(set *model.SentinelSet) {
+		for i := range set.Nodes {
+			change(&set.Nodes[i])
+		}
+	}
+}
+
+func silentSentinel(n *model.SentinelNode) { n.Answered, n.Watch = false, nil }
+
+func gonePod(n *model.SentinelNode) {
+	*n = model.SentinelNode{Ordinal: n.Ordinal, Ref: model.Ref{Name: n.Name}, Dead: true}
+}
+
+// took is a shard whose role has moved to v-1.
+func took(snap model.Snapshot) model.Snapshot {
+	s := &snap.Shards[0]
+	s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows, s.Nodes[1].Server.LinkUp = model.RolePrimary, "", false
+	s.Nodes[1].Server.Acked = map[string]int64{addr(0): 1000, addr(2): 1000}
+	s.Nodes[0].Server.Role, s.Nodes[0].Server.Follows, s.Nodes[0].Server.LinkUp = model.RoleReplica, addr(1), true
+	s.Nodes[0].Server.Acked, s.Nodes[0].Server.Priority = nil, model.UsualPriority
+	s.Nodes[2].Server.Follows = addr(1)
+	return snap
+}
+
+func TestSentinelsAreTold(t *testing.T) {
+	run(t, []incident{
+		{name: "nothing is due", given: watched(healthy())},
+		{name: "one that has lost its state watches the primary again", given: with(watched(healthy()), func(s *model.SentinelSet) { s.Nodes[1].Watch = nil }),
+			step: "let v-sentinel-1 watch v-0 (it watches nobody)"},
+		{name: "one that names another, and hears of it, is left alone", given: with(watched(healthy()), func(s *model.SentinelSet) {
+			s.Nodes[1].Watch.Primary, s.Nodes[1].Watch.Epoch = addr(1), 3
+		}), hold: model.SentinelsDisagree, of: "v-sentinel-1"},
+		{name: "one that does not believe it is told", given: with(watched(healthy()), func(s *model.SentinelSet) {
+			s.Nodes[1].Watch.Primary, s.Nodes[1].Watch.Epoch = addr(1), 9
+		}), step: "let v-sentinel-1 watch v-0 (it names another one, and nobody tells it)"},
+		{name: "all of them are told when the role has moved without them", given: watched(took(watched(healthy()))),
+			step: "let v-sentinel-0 watch v-1 (it names another one, and nobody tells it)"},
+		{name: "and when whom they name has vanished", given: with(watched(healthy()), each(func(n *model.SentinelNode) { n.Watch.Primary = "10.9.9.9:6379" })),
+			step: "let v-sentinel-0 watch v-0 (it names another one, and nobody tells it)"},
+		{name: "nobody is told anything during a failover", given: with(watched(healthy()), func(s *model.SentinelSet) {
+			s.Nodes[1].Watch, s.Nodes[2].Watch.FailingOver = nil, true
+		})},
+		{name: "nobody is told of a primary that others do not take for one", given: with(watched(healthy()), each(func(n *model.SentinelNode) { n.Watch.Primary = addr(1) })),
+			change: func(s *model.Shard) { s.Nodes[1].Server = model.Server{} },
+			hold:   model.SentinelsDisagree, of: "v-0"},
+		{name: "a change of how they watch reaches each", given: with(watched(healthy()), func(s *model.SentinelSet) { s.Settings.DownAfter = time.Second }),
+			step: "tell v-sentinel-0 how to watch"},
+		{name: "a replica in service may be promoted", given: watched(healthy()), change: func(s *model.Shard) { s.Nodes[2].Server.Priority = 0 },
+			step: "give v-2 the replica-priority 100 (its copy is in step with the primary's)"},
+		{name: "one that is to leave may not", given: watched(healthy()), change: func(s *model.Shard) { s.Nodes[2].Ordinal = 3 },
+			step: "give v-2 the replica-priority 0 (it is not to take over)"},
+		{name: "what is no more is forgotten, one Sentinel at a time", given: with(watched(healthy()), func(s *model.SentinelSet) {
+			s.Nodes[1].Watch.Replicas = append(s.Nodes[1].Watch.Replicas, model.WatchedReplica{Address: "v-3:6379", Down: true})
+			s.Nodes[2].Watch.Others = append(s.Nodes[2].Watch.Others, "id-7")
+		}), step: "reset v-sentinel-1 (replica v-3:6379 is no more)"},
+		{name: "not while another one has yet to find the others again", given: with(watched(healthy()), func(s *model.SentinelSet) {
+			s.Nodes[0].Watch.Others = s.Nodes[0].Watch.Others[:1]
+			s.Nodes[2].Watch.Others = append(s.Nodes[2].Watch.Others, "id-7")
+		})},
+		{name: "nor while a node that they know may come back", given: with(watched(healthy()), func(s *model.SentinelSet) {
+			s.Nodes[2].Watch.Others = append(s.Nodes[2].Watch.Others, "id-7")
+		}), change: func(s *model.Shard) { absent(&s.Nodes[2]) }, step: "publish primary v-0, replicas [v-1]"},
+	})
+}
+
+func TestSentinelsRollOneAtATime(t *testing.T) {
+	newer := func(set *model.SentinelSet) { set.Revision = "s2" }
+	earlier := func(set *model.SentinelSet) { set.Revision, set.Version = "s2", "8.1" }
+	second := func(set *model.SentinelSet) {
+		newer(set)
+		set.Nodes[2].Revision = "s2"
+	}
+	later := func(set *model.SentinelSet) {
+		set.Revision, set.Version = "s2", "9.1"
+		each(func(n *model.SentinelNode) { n.Version = "8.1.1" })(set)
+	}
+	run(t, []incident{
+		{name: "a roll of Sentinels alone touches no data node", given: with(watched(healthy()), newer),
+			step: "restart v-sentinel-2 (it runs an older revision)"},
+		{name: "before the data nodes when their version rises", given: with(watched(rolling()), later),
+			step: "restart v-sentinel-2 (it runs an older revision)"},
+		{name: "after them otherwise", given: with(watched(rolling()), earlier), step: "drain v-2"},
+		{name: "the next once the one before is back in agreement", given: with(watched(healthy()), second),
+			step: "restart v-sentinel-1 (it runs an older revision)"},
+		{name: "not while it watches nobody", given: with(with(watched(healthy()), second), func(s *model.SentinelSet) { s.Nodes[2].Watch = nil }),
+			step: "let v-sentinel-2 watch v-0 (it watches nobody)"},
+		{name: "nor while it does not know all others", given: with(with(watched(healthy()), second), func(s *model.SentinelSet) { s.Nodes[2].Watch.Others = nil }),
+			hold: model.SentinelsDisagree, of: "v-sentinel-2"},
+		{name: "nor while it is not Ready", given: with(with(watched(healthy()), second), func(s *model.SentinelSet) { s.Nodes[2].Ready = false }),
+			hold: model.PodStarting, of: "v-sentinel-2"},
+		{name: "nor while one that has ended is not replaced", given: with(with(watched(healthy()), second), func(s *model.SentinelSet) { gonePod(&s.Nodes[0]) }),
+			hold: model.PodStarting, of: "v-sentinel-0"},
+		{name: "one that does not run goes first, whatever else is wrong", given: with(watched(lost()), func(s *model.SentinelSet) {
+			newer(s)
+			silentSentinel(&s.Nodes[1])
+			s.Nodes[1].Dead = true
+		}), step: "restart v-sentinel-1 (it does not run, and its revision is superseded)"},
+		{name: "no data node is rolled before the Sentinels' newest template is known", given: with(watched(rolling()), func(s *model.SentinelSet) { s.Revision = "" }),
+			hold: model.RevisionUnknown, of: "v-sentinel"},
+		{name: "more of them come at once", given: with(watched(healthy()), func(s *model.SentinelSet) { s.Wanted = 5 }), step: "scale from 3 to 5 Sentinels"},
+		{name: "fewer go one at a time", given: with(watched(healthy()), func(s *model.SentinelSet) { s.Wanted = 1 }), step: "scale from 3 to 2 Sentinels"},
+	})
+}
+
+func TestNothingIsTouchedWhileSentinelsAreNotOfOneMind(t *testing.T) {
+	run(t, []incident{
+		{name: "a handover with all of them", given: watched(almost()), step: "hand over v-0 to v-1"},
+		{name: "and with a quorum of them", given: with(watched(almost()), func(s *model.SentinelSet) { silentSentinel(&s.Nodes[1]) }), step: "hand over v-0 to v-1"},
+		{name: "not with fewer", given: with(watched(almost()), func(s *model.SentinelSet) {
+			silentSentinel(&s.Nodes[1])
+			silentSentinel(&s.Nodes[2])
+		}), hold: model.QuorumLost},
+		{name: "not while one does not reach the primary", given: with(watched(almost()), func(s *model.SentinelSet) { s.Nodes[1].Watch.Down = true }),
+			hold: model.SentinelsDisagree, of: "v-sentinel-1"},
+		{name: "not while one sees no quorum", given: with(watched(almost()), func(s *model.SentinelSet) { s.Nodes[1].Watch.NoQuorum = "NOQUORUM 1 usable" }),
+			hold: model.QuorumLost, of: "v-sentinel-1"},
+		{name: "not while one fails over", given: with(watched(almost()), func(s *model.SentinelSet) { s.Nodes[1].Watch.FailingOver = true }),
+			hold: model.SentinelFailover, of: "v-sentinel-1"},
+		{name: "not in TILT mode", given: with(watched(almost()), func(s *model.SentinelSet) { s.Nodes[1].Tilt = true }),
+			hold: model.SentinelsDisagree, of: "v-sentinel-1"},
+		{name: "not to one that they do not know", given: with(watched(almost()), func(s *model.SentinelSet) { s.Nodes[1].Watch.Replicas = s.Nodes[1].Watch.Replicas[1:] }),
+			hold: model.NoGoodReplica, of: "v-1"},
+		{name: "nor to one that they do not reach", given: with(watched(almost()), func(s *model.SentinelSet) { s.Nodes[1].Watch.Replicas[0].Down = true }),
+			hold: model.NoGoodReplica, of: "v-1"},
+		{name: "nor to one whose priority they have not seen", given: with(watched(almost()), func(s *model.SentinelSet) { s.Nodes[1].Watch.Replicas[0].Priority = 0 }),
+			hold: model.NoGoodReplica, of: "v-1"},
+		{name: "no replica is restarted while they do not agree", given: with(watched(rolling()), func(s *model.SentinelSet) { s.Nodes[1].Watch.Down = true }),
+			hold: model.SentinelsDisagree, of: "v-sentinel-1"},
+	})
+}
+
+func TestTheQuorumPromotes(t *testing.T) {
+	naming := func(address string) func(*model.SentinelSet) {
+		return each(func(n *model.SentinelNode) { n.Watch.Primary, n.Watch.Down = address, true })
+	}
+	run(t, []incident{
+		{name: "it is asked when the primary is gone", given: with(watched(lost()), naming(addr(0))),
+			step: "promote v-1 (the primary is gone, and this replica has the most of its history)"},
+		{name: "and left alone when it has begun", given: with(watched(lost()), func(s *model.SentinelSet) { s.Nodes[1].Watch.FailingOver = true }),
+			hold: model.SentinelFailover, of: "v-sentinel-1"},
+		{name: "nobody is promoted while it may be at it", given: with(watched(lost()), func(s *model.SentinelSet) {
+			silentSentinel(&s.Nodes[1])
+			silentSentinel(&s.Nodes[2])
+		}), hold: model.QuorumLost},
+		{name: "whom they name after a full stop is promoted", given: with(watched(lost()), naming(addr(0))), change: func(s *model.Shard) {
+			for i := range s.Nodes {
+				rebooted(&s.Nodes[i])
+				s.Nodes[i].Server.ReplID, s.Nodes[i].Server.Offset, s.Nodes[i].Server.Keys = "h1", 1000, 10
+			}
+		}, step: "promote v-0 (it holds the most of the newest known history, and the Sentinels name it)"},
+		{name: "a node that holds more than whom they name is ranked first", given: with(watched(lost()), naming(addr(0))), change: func(s *model.Shard) {
+			for i := range s.Nodes {
+				rebooted(&s.Nodes[i])
+				s.Nodes[i].Server.ReplID, s.Nodes[i].Server.Offset, s.Nodes[i].Server.Keys = "h1", 1000, 10
+				s.Nodes[i].Server.Priority = 0
+			}
+			s.Nodes[2].Server.Offset = 2000
+		}, step: "give v-2 the replica-priority 100 (it is to be promoted)"},
+		{name: "Sentinels that lost their state have no say", given: with(watched(lost()), each(func(n *model.SentinelNode) { n.Watch = nil })),
+			step: "promote v-1 (the primary is gone, and this replica has the most of its history)"},
+		{name: "of two primaries the one that they name stays", given: watched(healthy()), change: func(s *model.Shard) {
+			s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, ""
+		}, step: "let v-1 follow v-0 (a second primary; the Sentinels name v-0)", hold: model.TwoPrimaries},
+		{name: "also if the Service leads to the other", given: with(watched(healthy()), each(func(n *model.SentinelNode) { n.Watch.Primary = addr(1) })),
+			change: func(s *model.Shard) { s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, "" },
+			step:   "let v-0 follow v-1 (a second primary; the Sentinels name v-1)", hold: model.TwoPrimaries},
+		{name: "neither while they do not agree", given: with(watched(healthy()), func(s *model.SentinelSet) {
+			s.Nodes[0].Watch.Primary, s.Nodes[1].Watch.Primary = addr(2), addr(1)
+		}), change: func(s *model.Shard) { s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, "" },
+			hold: model.TwoPrimaries},
+		{name: "the Service follows them", given: with(watched(took(watched(healthy()))), each(func(n *model.SentinelNode) {
+			n.Watch.Primary = addr(1)
+			n.Watch.Replicas[0].Address = addr(0)
+		})), step: "publish primary v-1, replicas [v-0 v-2]"},
+	})
+}
