@@ -38,6 +38,9 @@ type Declared struct {
 	// Migration are those of the user that moves keys between the servers of a
 	// cluster.
 	Migration servers.Credentials
+	// Sentinel are those that Sentinels log in with on the servers: the operator
+	// tells them. Only topology Sentinel has them.
+	Sentinel servers.Credentials
 	// Generations are those of the StatefulSets, by name, as they were last written
 	// by this process; 0 for one that was not.
 	Generations map[string]int64
@@ -80,7 +83,8 @@ func (e *Ensurer) Ensure(ctx context.Context, v *v1alpha1.Valkey) (Declared, err
 	if errors.Is(err, ErrForeign) {
 		return Declared{}, err
 	}
-	return Declared{Creds: known.secrets.credentials(), Migration: known.secrets.migration(), Generations: known.generations}, err
+	return Declared{Creds: known.secrets.credentials(), Migration: known.secrets.migration(),
+		Sentinel: known.secrets.sentinel(), Generations: known.generations}, err
 }
 
 // declare applies every object, and takes down what it learns in known.
@@ -103,7 +107,7 @@ func (e *Ensurer) declare(ctx context.Context, v *v1alpha1.Valkey, known *memory
 		}
 	}
 	known.secrets = known.secrets.written(rendered)
-	for _, set := range rendered.StatefulSets {
+	for _, set := range rendered.EveryStatefulSet() {
 		if err := e.ensureStatefulSet(ctx, existing[set.Name], set, known); err != nil {
 			return err
 		}
@@ -137,8 +141,8 @@ func (e *Ensurer) Forget(instance string) {
 }
 
 // statefulSets are those that exist, by name: of the shards that are wished for,
-// and of those beyond. It is an error if one of a name that is needed is
-// somebody else's.
+// of those beyond, and of the Sentinels. It is an error if one of a name that is
+// needed is somebody else's.
 func (e *Ensurer) statefulSets(ctx context.Context, v *v1alpha1.Valkey) (map[string]*appsv1.StatefulSet, error) {
 	out := map[string]*appsv1.StatefulSet{}
 	if v.Spec.IsCluster() {
@@ -146,8 +150,7 @@ func (e *Ensurer) statefulSets(ctx context.Context, v *v1alpha1.Valkey) (map[str
 			return nil, err
 		}
 	}
-	for k := range int(v.Spec.ShardCount()) {
-		name := v.ShardName(k)
+	for _, name := range setNames(v) {
 		if out[name] != nil {
 			continue
 		}
@@ -164,6 +167,18 @@ func (e *Ensurer) statefulSets(ctx context.Context, v *v1alpha1.Valkey) (map[str
 		out[name] = found.(*appsv1.StatefulSet) //nolint:forcetypeassert // find gives the kind asked for
 	}
 	return out, nil
+}
+
+// setNames are those of the StatefulSets that the instance asks for.
+func setNames(v *v1alpha1.Valkey) []string {
+	var out []string
+	for k := range int(v.Spec.ShardCount()) {
+		out = append(out, v.ShardName(k))
+	}
+	if v.Spec.IsSentinel() {
+		out = append(out, v.SentinelName())
+	}
+	return out
 }
 
 // addShards adds every StatefulSet that is a shard of the instance.
@@ -248,7 +263,7 @@ func (e *Ensurer) ensureStatefulSet(ctx context.Context, existing, desired *apps
 // removeBudgets deletes budgets that are no longer declared.
 func (e *Ensurer) removeBudgets(ctx context.Context, v *v1alpha1.Valkey, r render.Rendered) error {
 	list := &policyv1.PodDisruptionBudgetList{}
-	if err := e.client.List(ctx, list, client.InNamespace(v.Namespace), client.MatchingLabels(v.PodSelector())); err != nil {
+	if err := e.client.List(ctx, list, mine(v)...); err != nil {
 		return fmt.Errorf("list PodDisruptionBudgets of %s/%s: %w", v.Namespace, v.Name, err)
 	}
 	for i := range list.Items {

@@ -71,6 +71,7 @@ func TestEverythingThatIsDeclaredIsThereAfterOneTurn(t *testing.T) {
 func TestAnInstanceAtRestIsNotWrittenTo(t *testing.T) {
 	for _, spec := range []string{threeServers, `{topology: Standalone, storage: {size: 1Gi}}`,
 		`{topology: Cluster, shards: 4, storage: {size: 1Gi}}`,
+		`{topology: Sentinel, sentinel: {replicas: 5, quorum: 4, resources: {limits: {memory: 64Mi}}}, podTemplate: {labels: {a: b}}}`,
 		`{topology: Replication, replicas: 1, storage: {size: 1Gi}, config: {maxmemory: 64mb}, auth: {enabled: false}, resources: {requests: {cpu: 100m, memory: 1Gi}},
 		  rollout: {strategy: RollingUpdate}, podTemplate: {annotations: {a: b}}, terminationGracePeriodSeconds: 90}`} {
 		b := newBench(t)

@@ -99,6 +99,11 @@ func (s secrets) migration() servers.Credentials {
 	return s.of(v1alpha1.MigrationUser, v1alpha1.MigrationPasswordKey)
 }
 
+// sentinel is the user that Sentinels are; only topology Sentinel has one.
+func (s secrets) sentinel() servers.Credentials {
+	return s.of(v1alpha1.SentinelUser, v1alpha1.SentinelPasswordKey)
+}
+
 func (s secrets) of(user, key string) servers.Credentials {
 	if s.system == nil || len(s.system.Data[key]) == 0 {
 		return servers.Credentials{}
@@ -108,5 +113,6 @@ func (s secrets) of(user, key string) servers.Credentials {
 
 // passwords are fresh ones: render uses them only where none exists.
 func passwords() render.Passwords {
-	return render.Passwords{Default: rand.Text(), Operator: rand.Text(), Replication: rand.Text(), Migration: rand.Text()}
+	return render.Passwords{Default: rand.Text(), Operator: rand.Text(), Replication: rand.Text(),
+		Migration: rand.Text(), Sentinel: rand.Text()}
 }

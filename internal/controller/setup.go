@@ -56,11 +56,12 @@ func (r *Reconciler) SetUp(ctx context.Context, mgr ctrl.Manager, workers int) e
 		Complete(r)
 }
 
-// instanceOfPod leads from a data pod to its instance, by label: the pods
-// belong to the StatefulSet.
+// instanceOfPod leads from the pod of a server or a Sentinel to its instance, by
+// label: the pods belong to the StatefulSets.
 func instanceOfPod(_ context.Context, pod client.Object) []reconcile.Request {
 	labels := pod.GetLabels()
-	if labels["app.kubernetes.io/name"] != "valkey" || labels["app.kubernetes.io/component"] != "data" {
+	component := labels[v1alpha1.ComponentLabel]
+	if labels["app.kubernetes.io/name"] != "valkey" || component != v1alpha1.ComponentData && component != v1alpha1.ComponentSentinel {
 		return nil
 	}
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{

@@ -35,9 +35,9 @@ func (e *Ensurer) Tidy(ctx context.Context, v *v1alpha1.Valkey) error {
 	return e.tidyConfigMaps(ctx, v, sets, pods.Items)
 }
 
-// mine are the instance's objects.
+// mine are the instance's objects, those of its Sentinels among them.
 func mine(v *v1alpha1.Valkey) []client.ListOption {
-	return []client.ListOption{client.InNamespace(v.Namespace), client.MatchingLabels(v.PodSelector())}
+	return []client.ListOption{client.InNamespace(v.Namespace), client.MatchingLabels(v.InstanceSelector())}
 }
 
 // tidyShards deletes the StatefulSets of empty shards beyond the wished number,
@@ -88,7 +88,11 @@ func (e *Ensurer) tidyConfigMaps(ctx context.Context, v *v1alpha1.Valkey, sets m
 	if err := e.client.List(ctx, list, mine(v)...); err != nil {
 		return fmt.Errorf("list ConfigMaps of %s/%s: %w", v.Namespace, v.Name, err)
 	}
-	if len(list.Items) < 2 || !e.allNewest(v, sets, pods) {
+	inUse := 1 // that of the servers
+	if v.Spec.IsSentinel() {
+		inUse++
+	}
+	if len(list.Items) <= inUse || !e.allNewest(v, sets, pods) {
 		return nil
 	}
 	needed := map[string]bool{}
@@ -110,10 +114,10 @@ func (e *Ensurer) tidyConfigMaps(ctx context.Context, v *v1alpha1.Valkey, sets m
 	return nil
 }
 
-// allNewest says that every wished shard and pod is there and runs the newest
-// template, as far as the cache has heard of it.
+// allNewest says that every wished StatefulSet and pod is there and runs the
+// newest template, as far as the cache has heard of it.
 func (e *Ensurer) allNewest(v *v1alpha1.Valkey, sets map[string]*appsv1.StatefulSet, pods []corev1.Pod) bool {
-	if len(sets) < int(v.Spec.ShardCount()) {
+	if len(sets) < len(setNames(v)) {
 		return false
 	}
 	wished := 0

@@ -23,7 +23,7 @@ func TestARealServerTakesWhatIsRendered(t *testing.T) {
 	if err := c.Create(context.Background(), ns); err != nil && !apierrors.IsAlreadyExists(err) {
 		t.Fatal(err)
 	}
-	for _, file := range []string{"replication", "standalone", "everything", "cluster"} {
+	for _, file := range []string{"replication", "standalone", "everything", "cluster", "sentinel"} {
 		spec, err := os.ReadFile("testdata/" + file + ".yaml")
 		if err != nil {
 			t.Fatal(err)
@@ -33,13 +33,16 @@ func TestARealServerTakesWhatIsRendered(t *testing.T) {
 		v.Spec.Scheduling.PriorityClassName = "" // it would have to exist
 		r := rendered(t, v, fixed())
 		objects := r.InOrder()
-		template := r.StatefulSets[0].Spec.Template
-		pod := &corev1.Pod{ObjectMeta: *template.ObjectMeta.DeepCopy(), Spec: *template.Spec.DeepCopy()}
-		pod.Namespace, pod.Name = namespace, v.Name+"-0"
-		if v.Spec.Storage != nil { // the StatefulSet adds the claim's volume
-			pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: dataVolume})
+		for _, set := range r.EveryStatefulSet() {
+			template := set.Spec.Template
+			pod := &corev1.Pod{ObjectMeta: *template.ObjectMeta.DeepCopy(), Spec: *template.Spec.DeepCopy()}
+			pod.Namespace, pod.Name = namespace, set.Name+"-0"
+			if v.Spec.Storage != nil { // the StatefulSet adds the claim's volume
+				pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: dataVolume})
+			}
+			objects = append(objects, pod)
 		}
-		objects = append(objects, pod,
+		objects = append(objects,
 			PrimarySlice(v, &Endpoint{IP: "10.0.0.1", Pod: "cart-0", UID: "a", Host: "host", Zone: "zone"}),
 			ReplicaSlice(v, nil))
 		for _, o := range objects {
