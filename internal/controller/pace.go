@@ -10,7 +10,7 @@ import (
 // pace is when to look again if no step says otherwise.
 func pace(snap model.Snapshot, next model.Plan) time.Duration {
 	again := idleEvery
-	if slices.ContainsFunc(snap.Shards, func(s model.Shard) bool { return unsettled(s, snap.Policy) }) || membersBusy(snap, next) {
+	if slices.ContainsFunc(snap.Shards, func(s model.Shard) bool { return unsettled(s, snap.Policy) }) || membersBusy(snap, next) || sentinelsBusy(snap) {
 		again = busyEvery
 	}
 	for _, h := range next.Holds {
@@ -69,4 +69,26 @@ func moving(c *model.ClusterServer) bool {
 	self, _ := c.Self()
 	return len(self.Giving) > 0 || len(self.Taking) > 0 ||
 		slices.ContainsFunc(c.Moves, func(m model.Move) bool { return m.State == model.MoveRuns })
+}
+
+// sentinelsBusy says whether Sentinels are about to change by themselves: they fail
+// over, do not all name the primary, or come and go.
+func sentinelsBusy(snap model.Snapshot) bool {
+	set := snap.Sentinels
+	if snap.Topology != model.Sentinel {
+		return false
+	}
+	if set.Size != set.Wanted {
+		return true
+	}
+	primary, ok := snap.Shards[0].Primary()
+	return !ok || slices.ContainsFunc(set.Nodes, func(n model.SentinelNode) bool {
+		switch {
+		case n.Trouble != "" && n.Dead:
+			return false // Kubernetes will tell when that changes
+		case set.Stale(n) && !snap.Policy.Paused, n.Down(), !n.Named(primary.Address):
+			return true
+		}
+		return n.Watch.FailingOver || n.Watch.Down || n.Watch.NoQuorum != ""
+	})
 }
