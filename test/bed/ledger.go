@@ -1,6 +1,7 @@
 package bed
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -33,6 +34,9 @@ type Load struct {
 	Host string
 	// Expect is how many replicas must be read back at least, of each shard.
 	Expect int32
+	// Practice is whose way of changing things it is, if not the operator's: it stands
+	// in the report in the strategy's place.
+	Practice string
 }
 
 // Measured is enough load to measure gaps of milliseconds, Light enough to find
@@ -96,7 +100,7 @@ func (l *Ledger) newPod(v *v1alpha1.Valkey, load Load) *corev1.Pod {
 		"--addr", fmt.Sprintf("%s.%s:%d", entrance(v), i.Namespace, v1alpha1.Port),
 		"--writers", strconv.Itoa(load.Writers), "--rate", strconv.Itoa(load.Rate),
 		"--kube", "--namespace", i.Namespace, "--selector", metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: v.PodSelector()}),
-		"--topology", string(v.Spec.Topology), "--strategy", string(v.Spec.Rollout.StrategyOrDefault()),
+		"--topology", string(v.Spec.Topology), "--strategy", cmp.Or(load.Practice, string(v.Spec.Rollout.StrategyOrDefault())),
 		"--expect-replicas", strconv.Itoa(int(load.Expect)),
 	}
 	return &corev1.Pod{

@@ -40,15 +40,15 @@ func main() {
 }
 
 func command(ctx context.Context) int {
-	topology := flag.String("topology", string(v1alpha1.TopologyReplication), "topology to show: Replication or Cluster")
+	topology := flag.String("topology", string(v1alpha1.TopologyReplication), "topology to show: Replication, Sentinel or Cluster")
 	from := flag.String("from", "8.1", "version to begin with")
 	to := flag.String("to", "9.1", "version to change to")
 	data := flag.Int("data", 50, "megabytes of data in each instance")
 	flag.Parse()
 	stage, ok := stages[v1alpha1.Topology(*topology)]
 	if !ok {
-		fmt.Fprintf(os.Stderr, "demo: topology %s is not shown yet: choose %s or %s\n",
-			*topology, v1alpha1.TopologyReplication, v1alpha1.TopologyCluster)
+		fmt.Fprintf(os.Stderr, "demo: topology %s is not shown yet: choose %s, %s or %s\n",
+			*topology, v1alpha1.TopologyReplication, v1alpha1.TopologySentinel, v1alpha1.TopologyCluster)
 		return exitUsage
 	}
 	show := show{topology: v1alpha1.Topology(*topology), stage: stage, from: *from, to: *to, data: *data << 20, say: clock()}

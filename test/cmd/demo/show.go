@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,11 +27,19 @@ type stage struct {
 	load   bed.Load
 	// shards is how often the role has to move in one rollout.
 	shards int
+	// others is what others do, to be shown as well: its name, and how it is done.
+	others   string
+	practice func(context.Context, *bed.Instance) error
 }
 
 var stages = map[v1alpha1.Topology]stage{
 	v1alpha1.TopologyReplication: {
 		what: "a primary and two replicas", load: bed.Measured.Expecting(2), shards: 1,
+	},
+	v1alpha1.TopologySentinel: {
+		what: "a primary and two replicas, watched by three Sentinels", wishes: []bed.Wish{bed.Watched(2)},
+		load: bed.Measured.Expecting(2), shards: 1,
+		others: "plain SENTINEL FAILOVER", practice: func(ctx context.Context, i *bed.Instance) error { return i.PlainFailover(ctx) },
 	},
 	v1alpha1.TopologyCluster: {
 		what: "three shards, each a primary and a replica", wishes: []bed.Wish{bed.Sharded(3, 1)},
@@ -66,6 +75,14 @@ func (s show) run(ctx context.Context) error {
 		return err
 	}
 	var runs report.Report
+	if s.stage.practice != nil {
+		one, err := s.practised(ctx, cluster, namespace)
+		if err != nil {
+			s.explain(cluster, namespace, began)
+			return fmt.Errorf("%s: %w", s.stage.others, err)
+		}
+		runs = report.Merge(runs, report.Report{Topology: string(s.topology), Runs: []report.Run{one}})
+	}
 	for _, strategy := range []v1alpha1.RolloutStrategy{v1alpha1.StrategyRollingUpdate, v1alpha1.StrategyHandover} {
 		one, err := s.change(ctx, cluster, namespace, strategy)
 		if err != nil {
@@ -79,44 +96,76 @@ func (s show) run(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("\n%s\n%s\nreport: %s/report.html\n", table(runs.Runs), comparison(runs.Runs), out)
-	s.say("removing the two instances")
+	s.say("removing the instances")
 	return errors.Join(verdict(runs.Runs, s.stage.shards), cluster.DropNamespace(ctx, namespace))
 }
 
 // change makes an instance, changes its image under writes, and reads it back.
 func (s show) change(ctx context.Context, cluster *bed.Cluster, namespace string, strategy v1alpha1.RolloutStrategy) (report.Run, error) {
-	name := strings.ToLower(string(strategy))
-	s.say("%s: making %s of Valkey %s, with %d MB of data", strategy, s.stage.what, s.from, s.data>>20)
-	i, err := cluster.Make(ctx, namespace, name, append(s.stage.wishes, bed.Version(s.from), bed.Strategy(strategy))...)
+	i, ledger, err := s.begin(ctx, cluster, namespace, string(strategy), s.stage.load, bed.Strategy(strategy))
 	if err != nil {
-		return report.Run{}, err
-	}
-	if err := i.AwaitReady(ctx, toCome); err != nil {
-		return report.Run{}, err
-	}
-	if err := i.Fill(ctx, s.data); err != nil {
-		return report.Run{}, err
-	}
-	ledger, err := i.Write(ctx, s.stage.load)
-	if err != nil {
-		return report.Run{}, err
-	}
-	if err := ledger.AwaitWrites(ctx, around); err != nil {
 		return report.Run{}, err
 	}
 	s.say("%s: changing the image to Valkey %s, under about %d writes a second", strategy, s.to, s.stage.load.Rate)
 	if err := s.roll(ctx, i, ledger); err != nil {
 		return report.Run{}, err
 	}
+	return s.end(ctx, i, ledger, string(strategy))
+}
+
+// practised does what others do, while the operator is away, and reads it back.
+func (s show) practised(ctx context.Context, cluster *bed.Cluster, namespace string) (report.Run, error) {
+	load := s.stage.load
+	load.Practice = s.stage.others
+	i, ledger, err := s.begin(ctx, cluster, namespace, "Others", load)
+	if err != nil {
+		return report.Run{}, err
+	}
+	s.say("%s: this is the practice of others; the operator is away, and then the old primary's pod is deleted", s.stage.others)
+	if err := ledger.Note(ctx, s.stage.others); err != nil {
+		return report.Run{}, err
+	}
+	if err := s.stage.practice(ctx, i); err != nil {
+		return report.Run{}, err
+	}
+	if err := i.AwaitReady(ctx, toCome); err != nil {
+		return report.Run{}, err
+	}
+	return s.end(ctx, i, ledger, s.stage.others)
+}
+
+// begin makes an instance with data in it, and writes to it.
+func (s show) begin(ctx context.Context, cluster *bed.Cluster, namespace, title string, load bed.Load, wishes ...bed.Wish) (*bed.Instance, *bed.Ledger, error) {
+	s.say("%s: making %s of Valkey %s, with %d MB of data", title, s.stage.what, s.from, s.data>>20)
+	wishes = append(append(slices.Clone(s.stage.wishes), bed.Version(s.from)), wishes...)
+	i, err := cluster.Make(ctx, namespace, strings.ToLower(title), wishes...)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := i.AwaitReady(ctx, toCome); err != nil {
+		return nil, nil, err
+	}
+	if err := i.Fill(ctx, s.data); err != nil {
+		return nil, nil, err
+	}
+	ledger, err := i.Write(ctx, load)
+	if err != nil {
+		return nil, nil, err
+	}
+	return i, ledger, ledger.AwaitWrites(ctx, around)
+}
+
+// end reads everything back.
+func (s show) end(ctx context.Context, i *bed.Instance, ledger *bed.Ledger, title string) (report.Run, error) {
 	if err := ledger.AwaitWrites(ctx, around); err != nil {
 		return report.Run{}, err
 	}
-	s.say("%s: reading every acknowledged write back", strategy)
+	s.say("%s: reading every acknowledged write back", title)
 	run, err := ledger.Stop(ctx)
 	if err != nil {
 		return run, err
 	}
-	s.say("%s: %s", strategy, run.Sentence())
+	s.say("%s: %s", title, run.Sentence())
 	// What is over shall not take the machine from what is measured next.
 	return run, i.AwaitGone(ctx, toCome)
 }
@@ -141,6 +190,9 @@ func (s show) tell(ctx context.Context, i *bed.Instance) {
 	for ctx.Err() == nil {
 		if v, err := i.Get(ctx); err == nil {
 			now := fmt.Sprintf("ready %s, primary %s, rollout: %s", v.Status.Ready, v.Status.Primary, v.Status.Rollout)
+			if v.Spec.IsSentinel() {
+				now = fmt.Sprintf("ready %s, Sentinels %s, primary %s, rollout: %s", v.Status.Ready, v.Status.SentinelsReady, v.Status.Primary, v.Status.Rollout)
+			}
 			if v.Spec.IsCluster() {
 				now = fmt.Sprintf("ready %s, shards %s, slots %s, rollout: %s", v.Status.Ready, v.Status.ShardsReady, v.Status.Slots, v.Status.Rollout)
 			}
