@@ -93,7 +93,9 @@ func TestWhoHasBudgetsAndWhichServices(t *testing.T) {
 		`{topology: Replication}`: "cart-nodes cart-primary cart-replicas; cart-primary cart-replicas",
 		`{topology: Replication, podDisruptionBudget: {enabled: false}}`: "cart-nodes cart-primary cart-replicas; ",
 		`{topology: Standalone}`: "cart-nodes cart-primary; ",
-		`{topology: Cluster}`:    "cart-nodes cart-cluster; cart-shard-0 cart-shard-1 cart-shard-2",
+		`{topology: Sentinel}`:   "cart-nodes cart-primary cart-replicas cart-sentinel-nodes cart-sentinel; cart-primary cart-replicas cart-sentinel",
+		`{topology: Sentinel, podDisruptionBudget: {enabled: false}}`: "cart-nodes cart-primary cart-replicas cart-sentinel-nodes cart-sentinel; ",
+		`{topology: Cluster}`: "cart-nodes cart-cluster; cart-shard-0 cart-shard-1 cart-shard-2",
 		`{topology: Cluster, shards: 5, podDisruptionBudget: {enabled: false}}`: "cart-nodes cart-cluster; ",
 	} {
 		var services, budgets []string
