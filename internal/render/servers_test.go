@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -53,18 +54,33 @@ func wantRole(t *testing.T, reply string) {
 	}
 }
 
-// startServer runs a server on what was rendered, with the pod's paths and port
-// replaced by a folder and a free port of this machine.
-func startServer(t *testing.T, root string, r Rendered) (address string) {
+// freePort is one of this machine.
+func freePort(t *testing.T) (address, port string) {
 	t.Helper()
-	dir := t.TempDir()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	address = listener.Addr().String()
-	_ = listener.Close()
-	_, port, _ := net.SplitHostPort(address)
+	defer listener.Close()
+	_, port, _ = net.SplitHostPort(listener.Addr().String())
+	return listener.Addr().String(), port
+}
+
+// serverProgram is the words that run valkey-server of a root.
+func serverProgram(root string) []string {
+	program := []string{filepath.Join(root, "usr/bin/valkey-server")}
+	if loader := filepath.Join(root, "usr/lib64/ld-linux-x86-64.so.2"); exists(loader) {
+		program = append([]string{loader, "--library-path", filepath.Join(root, "usr/lib/x86_64-linux-gnu")}, program...)
+	}
+	return program
+}
+
+// startServer runs a server on what was rendered, with the pod's paths and port
+// replaced by a folder and a free port of this machine.
+func startServer(t *testing.T, root string, r Rendered, more ...string) (address string) {
+	t.Helper()
+	dir := t.TempDir()
+	address, port := freePort(t)
 	conf := strings.NewReplacer(
 		confFolder+"/"+secretFolder, dir, "dir "+dataFolder, "dir "+dir,
 		"port 6379", "port "+port, "bind * -::*", "bind 127.0.0.1",
@@ -77,11 +93,15 @@ func startServer(t *testing.T, root string, r Rendered) (address string) {
 			t.Fatal(err)
 		}
 	}
-	command := []string{filepath.Join(root, "usr/bin/valkey-server")}
-	if loader := filepath.Join(root, "usr/lib64/ld-linux-x86-64.so.2"); exists(loader) {
-		command = append([]string{loader, "--library-path", filepath.Join(root, "usr/lib/x86_64-linux-gnu")}, command...)
-	}
-	cmd := exec.Command(command[0], append(command[1:], filepath.Join(dir, confFile))...)
+	program := slices.Concat(serverProgram(root), []string{filepath.Join(dir, confFile)}, more)
+	listening(t, exec.Command(program[0], program[1:]...), address)
+	return address
+}
+
+// listening starts a process and waits until it listens. The test's end, or kill,
+// ends it.
+func listening(t *testing.T, cmd *exec.Cmd, address string) (kill func()) {
+	t.Helper()
 	var log strings.Builder
 	cmd.Stdout, cmd.Stderr = &log, &log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -90,15 +110,18 @@ func startServer(t *testing.T, root string, r Rendered) (address string) {
 	}
 	ended := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(ended) }()
-	t.Cleanup(func() {
+	kill = func() {
 		_ = cmd.Process.Kill()
 		<-ended
+	}
+	t.Cleanup(func() {
+		kill()
 		if t.Failed() {
-			t.Logf("settings:\n%s\nlog:\n%s", conf, log.String())
+			t.Logf("%v\n%s", cmd.Args, log.String())
 		}
 	})
 	await(t, address, ended)
-	return address
+	return kill
 }
 
 func exists(file string) bool {
@@ -141,7 +164,7 @@ func ask(t *testing.T, address string, commands ...string) string {
 		if reply, err = answers.ReadString('\n'); err != nil {
 			t.Fatalf("%s: %v", command, err)
 		}
-		if strings.HasPrefix(reply, "*") {
+		if strings.HasPrefix(reply, "*") && reply != "*0\r\n" {
 			for range 2 { // the length of the first element, then itself
 				line, err := answers.ReadString('\n')
 				if err != nil {
