@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,6 +14,8 @@ import (
 // operatorACL is what the operator may do on this server.
 func (spec Spec) operatorACL() []string {
 	switch {
+	case spec.Watched:
+		return slices.Concat(valkey.OperatorACL, valkey.SentinelDataACL)
 	case !spec.Cluster:
 		return valkey.OperatorACL
 	case spec.Version.movesSlotsAtomically():

@@ -15,15 +15,16 @@ import (
 // goes where it is sent (MOVED, ASK).
 type ClusterWriters struct {
 	Writers
-	tags []string // by writer
+	servers []*Server
+	tags    []string // by writer
 }
 
 // StartClusterWriters starts n writers with keys in slots of the range, and waits
 // until writes are acknowledged.
 func StartClusterWriters(t testing.TB, n int, c *Cluster, slots valkey.SlotRange) *ClusterWriters {
 	t.Helper()
-	w := &ClusterWriters{Writers: Writers{
-		t: t, servers: c.Servers(), stop: make(chan struct{}), acked: make([][]int, n), kinds: map[string]int{},
+	w := &ClusterWriters{servers: c.Servers(), Writers: Writers{
+		t: t, stop: make(chan struct{}), acked: make([][]int, n), kinds: map[string]int{},
 	}}
 	for id := range n {
 		w.tags = append(w.tags, hashTag(slots, id))

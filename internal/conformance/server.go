@@ -45,6 +45,10 @@ type Spec struct {
 	Guard bool
 	// Cluster makes it a node of one, see FormCluster.
 	Cluster bool
+	// Watched makes it a data node that Sentinels may watch, see FormSentinels.
+	Watched bool
+	// Sentinel makes it a Sentinel.
+	Sentinel *SentinelSpec
 	// Config are more lines of valkey.conf.
 	Config []string
 }
@@ -118,6 +122,9 @@ func (s *Server) Launch() {
 		s.t.Fatal(err)
 	}
 	command := append(serverCommand(s.root), conf)
+	if s.Spec.Sentinel != nil {
+		command = append(command, "--sentinel")
+	}
 	s.cmd = exec.Command(command[0], command[1:]...)
 	// The server ends with this process, even if that is killed.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -134,6 +141,9 @@ func (s *Server) Launch() {
 func (s *Server) config() string {
 	sum := sha256.Sum256([]byte(Password))
 	hash := hex.EncodeToString(sum[:])
+	if s.Spec.Sentinel != nil {
+		return s.sentinelConfig(hash)
+	}
 	lines := []string{
 		"bind " + s.Host,
 		// A replica's connections come from its own address, as a pod's do.
@@ -163,6 +173,9 @@ func (s *Server) config() string {
 	}
 	if s.Spec.Cluster {
 		lines = append(lines, s.clusterConfig(hash)...)
+	}
+	if s.Spec.Watched {
+		lines = append(lines, "user "+valkey.ACLLine(SentinelUser, hash, valkey.SentinelACL))
 	}
 	return strings.Join(append(lines, s.Spec.Config...), "\n") + "\n"
 }

@@ -15,10 +15,12 @@ import (
 // that takes its writes. A failed write is not tried again: whether it was
 // carried out is unknown.
 type Writers struct {
-	t       testing.TB
-	servers []*Server
-	stop    chan struct{}
-	done    sync.WaitGroup
+	t      testing.TB
+	prefix string
+	// find is where a writer looks for the primary, at each attempt anew.
+	find func(attempt int) *Server
+	stop chan struct{}
+	done sync.WaitGroup
 
 	mu    sync.Mutex
 	last  time.Time     // of the last acknowledgement
@@ -31,7 +33,14 @@ type Writers struct {
 // writes are acknowledged.
 func StartWriters(t testing.TB, n int, servers ...*Server) *Writers {
 	t.Helper()
-	w := &Writers{t: t, servers: servers, stop: make(chan struct{}), acked: make([][]int, n), kinds: map[string]int{}}
+	return startWriters(t, "w", n, func(attempt int) *Server { return servers[attempt%len(servers)] })
+}
+
+// startWriters starts writers whose keys have a prefix of their own, and that are
+// told where to write.
+func startWriters(t testing.TB, prefix string, n int, find func(attempt int) *Server) *Writers {
+	t.Helper()
+	w := &Writers{t: t, prefix: prefix, find: find, stop: make(chan struct{}), acked: make([][]int, n), kinds: map[string]int{}}
 	for id := range n {
 		w.done.Go(func() { w.write(id) })
 	}
@@ -109,11 +118,11 @@ func (w *Writers) write(id int) {
 		}
 		var err error
 		if conn == nil {
-			conn, err = DialWire(w.servers[next%len(w.servers)], TestUser)
+			conn, err = w.dial(next)
 		}
 		if err == nil {
 			conn.Timeout = 2 * time.Second
-			_, err = conn.Do("SET", key(id, number), strconv.Itoa(number))
+			_, err = conn.Do("SET", w.key(id, number), strconv.Itoa(number))
 		}
 		if err == nil {
 			w.acknowledge(id, number)
@@ -129,7 +138,17 @@ func (w *Writers) write(id int) {
 	}
 }
 
-func key(writer, number int) string { return fmt.Sprintf("w%d:%d", writer, number) }
+func (w *Writers) dial(attempt int) (*Wire, error) {
+	server := w.find(attempt)
+	if server == nil {
+		return nil, errors.New("nobody says where to write")
+	}
+	return DialWire(server, TestUser)
+}
+
+func (w *Writers) key(writer, number int) string {
+	return fmt.Sprintf("%s%d:%d", w.prefix, writer, number)
+}
 
 func (w *Writers) acknowledge(id, number int) {
 	now := time.Now()
@@ -170,7 +189,7 @@ func (w *Writers) Lost(s *Server) int {
 			numbers = numbers[len(batch):]
 			args := []string{"EXISTS"}
 			for _, number := range batch {
-				args = append(args, key(id, number))
+				args = append(args, w.key(id, number))
 			}
 			reply, err := conn.Do(args...)
 			if err != nil {

@@ -89,10 +89,7 @@ func nextEpoch(views []sentinelView) int64 {
 func (h *sentinelRun) agree(ctx context.Context) error {
 	ctx, cancel := h.settle(ctx)
 	defer cancel()
-	patience := time.Now().Add(helloPatience)
-	if h.res.Way == WayCoordinated && (h.sopt.NoHello || len(h.res.Told) < len(h.views)) {
-		patience = time.Now().Add(leaderPatience)
-	}
+	patience := time.Now().Add(h.patience())
 	for {
 		missing, last := h.notNaming(ctx)
 		h.res.Agreeing = len(h.views) - len(missing)
@@ -109,6 +106,17 @@ func (h *sentinelRun) agree(ctx context.Context) error {
 			return h.notAgreed(last)
 		}
 	}
+}
+
+// patience is how long Sentinels are left to find out, before any is made anew.
+func (h *sentinelRun) patience() time.Duration {
+	switch {
+	case h.res.Way == WayCoordinated && len(h.res.Told) < len(h.views):
+		return leaderPatience
+	case len(h.res.Told) == 0:
+		return 0 // nobody has told them anything
+	}
+	return helloPatience
 }
 
 // notAgreed: the time is over, and some Sentinel does not name the new primary.
