@@ -68,9 +68,15 @@ type Watch struct {
 	// NoQuorum is why too few Sentinels are there, by its own word; empty if enough.
 	NoQuorum string
 	Replicas []WatchedReplica
-	// Others are the ids of all other Sentinels that it knows, those included that
-	// it does not reach.
-	Others []string
+	// Others are all other Sentinels that it knows.
+	Others []WatchedSentinel
+}
+
+// WatchedSentinel is another Sentinel as one sees it.
+type WatchedSentinel struct {
+	ID string
+	// Down: it is not reached.
+	Down bool
 }
 
 // WatchedReplica is a replica as a Sentinel sees it.

@@ -214,7 +214,7 @@ func watch(ctx context.Context, conn *valkey.Node, name string, h aliases) (*mod
 			Down: r.Flags.Down || r.Flags.Disconnected, Priority: r.Priority})
 	}
 	for _, p := range peers {
-		w.Others = append(w.Others, p.ID)
+		w.Others = append(w.Others, model.WatchedSentinel{ID: p.ID, Down: p.Flags.Down || p.Flags.Disconnected})
 	}
 	if err := conn.SentinelCheckQuorum(ctx, name); errors.Is(err, valkey.ErrNoQuorum) {
 		w.NoQuorum = err.Error()

@@ -20,7 +20,7 @@ func watched(snap model.Snapshot) model.Snapshot {
 		}
 		for k := range 3 {
 			if k != i {
-				w.Others = append(w.Others, fmt.Sprintf("id-%d", k))
+				w.Others = append(w.Others, model.WatchedSentinel{ID: fmt.Sprintf("id-%d", k)})
 			}
 		}
 		set.Nodes = append(set.Nodes, model.SentinelNode{Ordinal: i, Phase: model.PodRunning, Ready: true, Revision: "s",
@@ -97,14 +97,14 @@ func TestSentinelsAreTold(t *testing.T) {
 			step: "give v-2 the replica-priority 0 (it is not to take over)"},
 		{name: "what is no more is forgotten, one Sentinel at a time", given: with(watched(healthy()), func(s *model.SentinelSet) {
 			s.Nodes[1].Watch.Replicas = append(s.Nodes[1].Watch.Replicas, model.WatchedReplica{Address: "v-3:6379", Down: true})
-			s.Nodes[2].Watch.Others = append(s.Nodes[2].Watch.Others, "id-7")
+			s.Nodes[2].Watch.Others = append(s.Nodes[2].Watch.Others, model.WatchedSentinel{ID: "id-7", Down: true})
 		}), step: "reset v-sentinel-1 (replica v-3:6379 is no more)"},
 		{name: "not while another one has yet to find the others again", given: with(watched(healthy()), func(s *model.SentinelSet) {
 			s.Nodes[0].Watch.Others = s.Nodes[0].Watch.Others[:1]
-			s.Nodes[2].Watch.Others = append(s.Nodes[2].Watch.Others, "id-7")
+			s.Nodes[2].Watch.Others = append(s.Nodes[2].Watch.Others, model.WatchedSentinel{ID: "id-7", Down: true})
 		})},
 		{name: "nor while a node that they know may come back", given: with(watched(healthy()), func(s *model.SentinelSet) {
-			s.Nodes[2].Watch.Others = append(s.Nodes[2].Watch.Others, "id-7")
+			s.Nodes[2].Watch.Others = append(s.Nodes[2].Watch.Others, model.WatchedSentinel{ID: "id-7", Down: true})
 		}), change: func(s *model.Shard) { absent(&s.Nodes[2]) }, step: "publish primary v-0, replicas [v-1]"},
 	})
 }
@@ -132,6 +132,12 @@ func TestSentinelsRollOneAtATime(t *testing.T) {
 			step: "let v-sentinel-2 watch v-0 (it watches nobody)"},
 		{name: "nor while it does not know all others", given: with(with(watched(healthy()), second), func(s *model.SentinelSet) { s.Nodes[2].Watch.Others = nil }),
 			hold: model.SentinelsDisagree, of: "v-sentinel-2"},
+		{name: "nor while it is known from before, and not reached yet", given: with(with(watched(healthy()), second), func(s *model.SentinelSet) { s.Nodes[0].Watch.Others[1].Down = true }),
+			hold: model.SentinelsDisagree, of: "v-sentinel-0"},
+		{name: "nor while it is being replaced", given: with(watched(healthy()), func(s *model.SentinelSet) {
+			newer(s)
+			s.Nodes[2].Phase = model.PodTerminating
+		}), hold: model.PodStarting, of: "v-sentinel-2"},
 		{name: "nor while it is not Ready", given: with(with(watched(healthy()), second), func(s *model.SentinelSet) { s.Nodes[2].Ready = false }),
 			hold: model.PodStarting, of: "v-sentinel-2"},
 		{name: "nor while one that has ended is not replaced", given: with(with(watched(healthy()), second), func(s *model.SentinelSet) { gonePod(&s.Nodes[0]) }),

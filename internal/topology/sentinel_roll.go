@@ -85,9 +85,9 @@ func (s sentinel) roll(policy model.Policy, shard model.Shard) model.Decision {
 	return model.Do(model.Restart{Node: victim.Ref, Revision: s.set.Revision, Why: "it runs an older revision"})
 }
 
-// unready is why no Sentinel may be taken away now: another one than the victim is
-// down, does not agree, or does not know all others. Without the victim enough have
-// to be left.
+// unready is why no Sentinel may be taken away now: one is down, be it the victim, which
+// is being replaced then; or another one than the victim does not agree, or does not
+// reach all others. Without the victim enough have to be left.
 func (s sentinel) unready(shard model.Shard, victim model.SentinelNode) (model.Hold, bool) {
 	primary, ok := shard.Primary()
 	if !ok {
@@ -98,14 +98,14 @@ func (s sentinel) unready(shard model.Shard, victim model.SentinelNode) (model.H
 	}
 	left := 0
 	for _, n := range s.set.Nodes {
-		if n.Name == victim.Name {
-			continue
-		}
 		if n.Down() {
 			return sentinelDown(shard, n), true
 		}
+		if n.Name == victim.Name {
+			continue
+		}
 		if lacks := s.lacks(shard, primary, n); lacks != "" {
-			return hold(shard, model.SentinelsDisagree, n.Name, "it does not know "+lacks+" yet"), true
+			return hold(shard, model.SentinelsDisagree, n.Name, "it does not reach "+lacks+" yet"), true
 		}
 		left++
 	}

@@ -123,19 +123,20 @@ func (s sentinel) ghost(shard model.Shard, n model.SentinelNode) string {
 			return "replica " + r.Address
 		}
 	}
-	for _, id := range n.Watch.Others {
-		if !slices.ContainsFunc(s.set.Nodes, func(o model.SentinelNode) bool { return o.ID == id }) {
-			return fmt.Sprintf("Sentinel %.8s", id)
+	for _, w := range n.Watch.Others {
+		if !slices.ContainsFunc(s.set.Nodes, func(o model.SentinelNode) bool { return o.ID == w.ID }) {
+			return fmt.Sprintf("Sentinel %.8s", w.ID)
 		}
 	}
 	return ""
 }
 
-// lacks is something that a Sentinel does not know yet and that is there; empty when
-// it knows all.
+// lacks is something that is there and that a Sentinel does not know or reach yet;
+// empty when there is none. One that is known from before it restarted is reached
+// only once its new address has been found out.
 func (s sentinel) lacks(shard model.Shard, primary model.Node, n model.SentinelNode) string {
 	for _, o := range s.set.Nodes {
-		if o.Name != n.Name && o.Answered && !slices.Contains(n.Watch.Others, o.ID) {
+		if o.Name != n.Name && o.Answered && !reaches(n, o) {
 			return o.Name
 		}
 	}
@@ -143,9 +144,14 @@ func (s sentinel) lacks(shard model.Shard, primary model.Node, n model.SentinelN
 		if r.Name == primary.Name || !r.Server.Answered || r.Server.Follows != primary.Address {
 			continue
 		}
-		if !slices.ContainsFunc(n.Watch.Replicas, func(w model.WatchedReplica) bool { return w.Address == r.Address }) {
+		if !slices.ContainsFunc(n.Watch.Replicas, func(w model.WatchedReplica) bool { return w.Address == r.Address && !w.Down }) {
 			return r.Name
 		}
 	}
 	return ""
+}
+
+// reaches says that one Sentinel knows another one, and that it is there.
+func reaches(n, o model.SentinelNode) bool {
+	return slices.ContainsFunc(n.Watch.Others, func(w model.WatchedSentinel) bool { return w.ID == o.ID && !w.Down })
 }
