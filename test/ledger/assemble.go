@@ -79,7 +79,9 @@ func (r *Run) addShard(run *report.Run) {
 	for _, g := range run.Gaps {
 		run.LongestGapMs = max(run.LongestGapMs, g.Ms)
 	}
-	run.Handovers = r.handovers(find(h, ""), maxHandovers)
+	handovers := find(h, "")
+	run.Handovers = r.handovers(handovers, maxHandovers)
+	r.addClients(run, handovers)
 }
 
 // gaps are the longest ones.
@@ -121,7 +123,7 @@ func series(h *history.History) report.Series {
 func (r *Run) writers() []report.Writer {
 	var out []report.Writer
 	for _, w := range r.history.Writers {
-		out = append(out, report.Writer{Library: w.Library, Acknowledged: w.Len(), Errors: w.Errors})
+		out = append(out, report.Writer{Library: w.Library, Kind: w.Kind, Acknowledged: w.Len(), Errors: w.Errors})
 	}
 	return out
 }

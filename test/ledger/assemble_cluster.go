@@ -208,17 +208,11 @@ func ranges(slots *history.SlotSet) string {
 
 // handoverGaps are the median and the longest of the handovers' gaps.
 func handoverGaps(handovers []found) (median, worst *float64) {
-	if len(handovers) == 0 {
-		return nil, nil
-	}
 	all := make([]int64, 0, len(handovers))
 	for _, h := range handovers {
 		all = append(all, h.Gap.Length())
 	}
-	slices.Sort(all)
-	middle := milliseconds((all[(len(all)-1)/2] + all[len(all)/2]) / 2)
-	longest := milliseconds(all[len(all)-1])
-	return &middle, &longest
+	return middle(all)
 }
 
 // cluster is what can be said over all shards.

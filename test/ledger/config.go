@@ -28,12 +28,15 @@ import (
 
 // Config says what a run does.
 type Config struct {
-	// Addr is the host:port that all writers connect to.
+	// Addr is the host:port that writers connect to.
 	Addr string
 	// Cluster makes them ask there for the cluster's nodes, as clients of a
 	// cluster do, and write to all of its shards.
 	Cluster     bool
 	Credentials client.Credentials
+	// Sentinel, if it names any, makes every second writer ask Sentinels for the
+	// primary. The others go through Addr.
+	Sentinel client.Sentinel
 	// DialTimeout bounds dialling, Timeout one write.
 	DialTimeout, Timeout time.Duration
 	// Replicas are read back afterwards. Without any, the pods are (with Kube),
@@ -86,6 +89,7 @@ func Defaults() Config {
 		Writers: 16, Libraries: client.Libraries,
 		Rate: 2000, ValueSize: 100, MaxRecords: 5_000_000,
 		SyncTimeout: 30 * time.Second,
+		Sentinel:    client.Sentinel{Primary: "mymaster"},
 	}
 }
 
@@ -116,7 +120,7 @@ func (c *Config) check() error {
 	if c.Credentials.Username != "" && c.Credentials.Password == "" {
 		bad("user %q has no password: give one", c.Credentials.Username)
 	}
-	return errors.Join(append(errs, c.checkCluster())...)
+	return errors.Join(append(errs, c.checkCluster(), c.checkSentinel())...)
 }
 
 // checkCluster checks what only matters in a cluster.
@@ -131,6 +135,48 @@ func (c *Config) checkCluster() error {
 	default:
 		return nil
 	}
+}
+
+// checkSentinel checks what only matters with Sentinels.
+func (c *Config) checkSentinel() error {
+	s := c.Sentinel
+	if !s.Used() {
+		return nil
+	}
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	for _, addr := range s.Addrs {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			bad("sentinel %q: want host:port of a Sentinel, whose port is 26379 as a rule: %w", addr, err)
+		} else if addr == c.Addr {
+			bad("sentinel %q is the address of the other writers, too: that one has to lead to the primary", addr)
+		}
+	}
+	if s.Primary == "" {
+		bad("sentinels %q: say by which name they know the primary", s.Addrs)
+	}
+	if s.Credentials.Username != "" && s.Credentials.Password == "" {
+		bad("sentinel user %q has no password: give one", s.Credentials.Username)
+	}
+	if c.Cluster {
+		bad("sentinels %q: a Cluster has none, name none", s.Addrs)
+	}
+	if least := len(kinds) * len(c.Libraries); c.Writers < least {
+		bad("writers %d: want at least %d, one of each library through the address and one that asks Sentinels", c.Writers, least)
+	}
+	return errors.Join(errs...)
+}
+
+// kinds of clients that there are with Sentinels.
+var kinds = []string{client.ThroughService, client.SentinelAware}
+
+// writer says which library a writer uses, and what kind of client. Neighbours are
+// of different kinds, so that each kind writes at an even pace.
+func (c *Config) writer(i int) (library, kind string) {
+	if !c.Sentinel.Used() {
+		return c.Libraries[i%len(c.Libraries)], ""
+	}
+	return c.Libraries[i/len(kinds)%len(c.Libraries)], kinds[i%len(kinds)]
 }
 
 // newPrefix makes a prefix that no other run has.

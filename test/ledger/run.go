@@ -57,7 +57,7 @@ func Start(ctx context.Context, config Config) (*Run, error) {
 		keys:    history.Keys{Prefix: config.Prefix, ValueSize: config.ValueSize, Slotted: config.Cluster},
 		written: make(chan struct{}), watched: make(chan struct{}), stopped: make(chan struct{}),
 		settings: client.Settings{
-			Addr: config.Addr, Cluster: config.Cluster, Credentials: config.Credentials,
+			Addr: config.Addr, Cluster: config.Cluster, Sentinel: config.Sentinel, Credentials: config.Credentials,
 			DialTimeout: config.DialTimeout, Timeout: config.Timeout,
 			Registry: client.NewRegistry(),
 		},
@@ -106,12 +106,17 @@ func (r *Run) startWriters(ctx context.Context) error {
 	r.history = &history.History{}
 	sessions := make([]client.Session, r.config.Writers)
 	for i := range sessions {
-		session, err := r.settings.Open(r.config.Libraries[i%len(r.config.Libraries)])
+		library, kind := r.config.writer(i)
+		open := r.settings.Open
+		if kind == client.SentinelAware {
+			open = r.settings.OpenAware
+		}
+		session, err := open(library)
 		if err != nil {
 			return err
 		}
 		sessions[i] = session
-		r.history.Writers = append(r.history.Writers, &history.Writer{ID: i, Library: session.Library()})
+		r.history.Writers = append(r.history.Writers, &history.Writer{ID: i, Library: session.Library(), Kind: kind})
 	}
 	var all sync.WaitGroup
 	for i, session := range sessions {

@@ -28,6 +28,7 @@ type server struct {
 	t    *testing.T
 	addr string
 	bus  string // port of the cluster's bus
+	cred client.Credentials
 	cmd  *exec.Cmd
 }
 
@@ -38,24 +39,33 @@ func startServer(t *testing.T, args ...string) *server {
 
 func startServerOf(t *testing.T, rootEnv string, args ...string) *server {
 	t.Helper()
+	s := startProcess(t, rootEnv, append([]string{
+		"--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0", "--enable-debug-command", "local",
+	}, args...))
+	s.await("it answers", func() bool { return s.info("server")["run_id"] != "" })
+	return s
+}
+
+// startProcess starts what every kind of server is: a process with a port and a
+// folder of its own.
+func startProcess(t *testing.T, rootEnv string, args []string) *server {
+	t.Helper()
 	root := os.Getenv(rootEnv)
 	if root == "" {
 		t.Skipf("%s is not set: no Valkey to test with", rootEnv)
 	}
 	port := freePort(t)
-	command := []string{
+	command := append([]string{
 		"--library-path", filepath.Join(root, "usr/lib/x86_64-linux-gnu") + ":" + filepath.Join(root, "lib/x86_64-linux-gnu"),
 		filepath.Join(root, "usr/bin/valkey-server"),
-		"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", t.TempDir(),
-		"--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0", "--enable-debug-command", "local",
-	}
+	}, args...)
+	command = append(command, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", t.TempDir())
 	s := &server{t: t, addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
-	s.cmd = exec.Command(filepath.Join(root, "usr/lib64/ld-linux-x86-64.so.2"), append(command, args...)...)
+	s.cmd = exec.Command(filepath.Join(root, "usr/lib64/ld-linux-x86-64.so.2"), command...)
 	if err := s.cmd.Start(); err != nil {
 		t.Fatalf("start a server: %v", err)
 	}
 	t.Cleanup(s.kill)
-	s.await("it answers", func() bool { return s.info("server")["run_id"] != "" })
 	return s
 }
 
@@ -86,7 +96,7 @@ func (s *server) kill() {
 // do sends commands on one connection; it fails the test if one fails.
 func (s *server) do(commands ...[]string) {
 	s.t.Helper()
-	w, err := client.Connect(context.Background(), s.addr, client.Credentials{}, 5*time.Second)
+	w, err := client.Connect(context.Background(), s.addr, s.cred, 5*time.Second)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -100,7 +110,7 @@ func (s *server) do(commands ...[]string) {
 
 // ask sends one command and returns its answer, "" if there is none.
 func (s *server) ask(command ...string) string {
-	w, err := client.Connect(context.Background(), s.addr, client.Credentials{}, time.Second)
+	w, err := client.Connect(context.Background(), s.addr, s.cred, time.Second)
 	if err != nil {
 		return ""
 	}
@@ -111,7 +121,7 @@ func (s *server) ask(command ...string) string {
 
 // info returns no fields if the server does not answer.
 func (s *server) info(section string) map[string]string {
-	w, err := client.Connect(context.Background(), s.addr, client.Credentials{}, time.Second)
+	w, err := client.Connect(context.Background(), s.addr, s.cred, time.Second)
 	if err != nil {
 		return nil
 	}
@@ -201,7 +211,7 @@ func port(t *testing.T, s *server) string {
 // itself, and our own questions do not.
 func (s *server) writer() string {
 	s.t.Helper()
-	w, err := client.Connect(context.Background(), s.addr, client.Credentials{}, time.Second)
+	w, err := client.Connect(context.Background(), s.addr, s.cred, time.Second)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -2,6 +2,8 @@ package ledger
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -34,6 +36,31 @@ func TestARetryDoesNotWait(t *testing.T) {
 	}
 }
 
+func sentinel(c *Config) { c.Sentinel.Addrs = []string{"127.0.0.1:2"} }
+
+func TestEachKindOfClientHasEachLibraryAndEverySecondMoment(t *testing.T) {
+	c := Defaults()
+	sentinel(&c)
+	count := map[string]int{}
+	for i := range c.Writers {
+		library, kind := c.writer(i)
+		if kind != kinds[i%2] {
+			t.Errorf("writer %d is of kind %s", i, kind)
+		}
+		count[kind+" "+library]++
+	}
+	for _, library := range c.Libraries {
+		for _, kind := range kinds {
+			if count[kind+" "+library] != c.Writers/4 {
+				t.Errorf("writers: %v, want as many of each", count)
+			}
+		}
+	}
+	if err := c.check(); !strings.Contains(fmt.Sprint(err), "address") || strings.Contains(fmt.Sprint(err), "sentinel") {
+		t.Errorf("%v, want only the missing address refused", err)
+	}
+}
+
 func TestAWrongConfigurationIsRefused(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"no port":                     func(c *Config) { c.Addr = "localhost" },
@@ -44,6 +71,12 @@ func TestAWrongConfigurationIsRefused(t *testing.T) {
 		"named replicas of a cluster": func(c *Config) { c.Cluster, c.Replicas = true, []string{"127.0.0.1:2"} },
 		"braces in a cluster's keys":  func(c *Config) { c.Cluster, c.Prefix = true, "x{y}" },
 		"no password":                 func(c *Config) { c.Credentials.Username = "app" },
+		"no port of a Sentinel":       func(c *Config) { c.Sentinel.Addrs = []string{"localhost"} },
+		"the Service as a Sentinel":   func(c *Config) { c.Sentinel.Addrs = []string{c.Addr} },
+		"no name for Sentinels":       func(c *Config) { sentinel(c); c.Sentinel.Primary = "" },
+		"no password for Sentinels":   func(c *Config) { sentinel(c); c.Sentinel.Credentials.Username = "app" },
+		"Sentinels of a cluster":      func(c *Config) { sentinel(c); c.Cluster = true },
+		"too few writers for kinds":   func(c *Config) { sentinel(c); c.Writers = 3 },
 	} {
 		c := Defaults()
 		c.Addr = "127.0.0.1:1"

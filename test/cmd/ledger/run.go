@@ -16,16 +16,20 @@ import (
 	"github.com/valkeeper/valkeeper/test/ledger/report"
 )
 
-// topologyCluster is the topology that the writers have to know of.
-const topologyCluster = "Cluster"
+// The topologies that the writers have to know of.
+const (
+	topologyCluster  = "Cluster"
+	topologySentinel = "Sentinel"
+)
 
 // options are the flags that are not the run's configuration.
 type options struct {
-	config       ledger.Config
-	duration     time.Duration
-	listen, out  string
-	history      bool
-	passwordFile string
+	config      ledger.Config
+	duration    time.Duration
+	listen, out string
+	history     bool
+	// Files with the passwords for the data, and for the Sentinels.
+	passwordFile, sentinelPasswordFile string
 }
 
 func run(ctx context.Context, args []string) (int, error) {
@@ -116,6 +120,9 @@ func summary(r report.Report) {
 		for _, h := range run.Handovers {
 			fmt.Printf("handover %s -> %s at %.3f s: gap %.1f ms, worst writer %.1f ms\n",
 				h.From, h.To, h.EndMs/1000, h.GapMs, h.WorstClientGapMs)
+			for _, c := range h.Clients {
+				fmt.Printf("  writers %s: gap %.1f ms, worst writer %.1f ms\n", report.KindName(c.Kind), c.GapMs, c.WorstClientGapMs)
+			}
 		}
 		for _, p := range run.Problems {
 			fmt.Println("problem:", p)
@@ -143,7 +150,7 @@ func parse(args []string) (options, error) {
 	c := &o.config
 	var libraries []string
 	f := flag.NewFlagSet("ledger run", flag.ContinueOnError)
-	f.StringVar(&c.Addr, "addr", "", "host:port that all writers connect to: the primary's Service, in a cluster that of any node")
+	f.StringVar(&c.Addr, "addr", "", "host:port that writers connect to: the primary's Service, in a cluster that of any node")
 	f.BoolVar(&c.Cluster, "cluster", false, "the address is that of a Cluster: write to all its shards, with the libraries' clients for that")
 	f.StringVar(&c.Credentials.Username, "username", "", "user; empty is the default user (it needs SET, MGET and INFO; in a Cluster SET, GET, READONLY, INFO and CLUSTER with MYSHARDID, NODES, SHARDS and SLOTS)")
 	f.StringVar(&o.passwordFile, "password-file", "", "file with the password; or set LEDGER_PASSWORD")
@@ -163,10 +170,11 @@ func parse(args []string) (options, error) {
 	f.DurationVar(&c.DialTimeout, "dial-timeout", c.DialTimeout, "the clients' dial timeout")
 	f.DurationVar(&c.Timeout, "timeout", c.Timeout, "the clients' read and write timeout")
 	f.DurationVar(&c.SyncTimeout, "sync-timeout", c.SyncTimeout, "how long to wait for the primary, and for each replica to catch up, before reading back")
-	f.StringVar(&c.Topology, "topology", "", "reported; Cluster is the same as --cluster")
+	f.StringVar(&c.Topology, "topology", "", "reported; Cluster is the same as --cluster, and Sentinel needs --sentinel")
 	f.StringVar(&c.Strategy, "strategy", "", "reported only")
 	f.StringVar(&c.FromImage, "from-image", "", "reported (default: seen on the pods)")
 	f.StringVar(&c.ToImage, "to-image", "", "reported (default: seen on the pods)")
+	sentinelFlags(f, &o)
 	kube, k := kubeFlags(f)
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -174,10 +182,9 @@ func parse(args []string) (options, error) {
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q: run takes flags only", f.Arg(0))
 	}
-	if c.Cluster && c.Topology == "" {
-		c.Topology = topologyCluster
+	if err := settleTopology(c); err != nil {
+		return o, err
 	}
-	c.Cluster = c.Cluster || c.Topology == topologyCluster
 	if len(libraries) > 0 {
 		c.Libraries = libraries
 	}
@@ -190,7 +197,33 @@ func parse(args []string) (options, error) {
 	if o.duration == 0 && o.listen == "" {
 		return o, errors.New("give --duration, or --listen for a control server that ends the run")
 	}
-	return o, password(&o)
+	return o, errors.Join(
+		password(&c.Credentials.Password, "LEDGER_PASSWORD", o.passwordFile),
+		password(&c.Sentinel.Credentials.Password, "LEDGER_SENTINEL_PASSWORD", o.sentinelPasswordFile),
+	)
+}
+
+// settleTopology makes the topology and what the writers have to know of it agree.
+func settleTopology(c *ledger.Config) error {
+	switch {
+	case c.Topology == "" && c.Cluster:
+		c.Topology = topologyCluster
+	case c.Topology == "" && c.Sentinel.Used():
+		c.Topology = topologySentinel
+	case c.Topology == topologySentinel && !c.Sentinel.Used():
+		return errors.New("--topology Sentinel needs --sentinel, the host:port of each Sentinel: else no writer asks them")
+	}
+	c.Cluster = c.Cluster || c.Topology == topologyCluster
+	return nil
+}
+
+// sentinelFlags are those for writers that ask Sentinels for the primary.
+func sentinelFlags(f *flag.FlagSet, o *options) {
+	s := &o.config.Sentinel
+	f.Var(list{&s.Addrs}, "sentinel", "host:port of a Sentinel; may be given again: every second writer then asks Sentinels for the primary, the others go through --addr")
+	f.StringVar(&s.Primary, "sentinel-name", s.Primary, "the name by which the Sentinels know the primary")
+	f.StringVar(&s.Credentials.Username, "sentinel-username", "", "user at the Sentinels; empty is the default user")
+	f.StringVar(&o.sentinelPasswordFile, "sentinel-password-file", "", "file with the password for the Sentinels, empty if they want none; or set LEDGER_SENTINEL_PASSWORD")
 }
 
 // kubeFlags are those with which the data pods are followed.
@@ -204,17 +237,17 @@ func kubeFlags(f *flag.FlagSet) (*bool, *ledger.Kube) {
 	return kube, k
 }
 
-// password takes the password from a file or the environment: a flag would show
-// in the list of processes.
-func password(o *options) error {
-	o.config.Credentials.Password = os.Getenv("LEDGER_PASSWORD")
-	if o.passwordFile == "" {
+// password takes a password from a file or the environment: a flag would show in
+// the list of processes.
+func password(to *string, variable, file string) error {
+	*to = os.Getenv(variable)
+	if file == "" {
 		return nil
 	}
-	b, err := os.ReadFile(o.passwordFile)
+	b, err := os.ReadFile(file)
 	if err != nil {
 		return fmt.Errorf("read the password: %w", err)
 	}
-	o.config.Credentials.Password = strings.TrimRight(string(b), "\r\n")
+	*to = strings.TrimRight(string(b), "\r\n")
 	return nil
 }

@@ -26,6 +26,21 @@ var replyKinds = map[string]bool{
 	"clusterdown": true, "unblocked": true, "busy": true, "noproto": true,
 }
 
+// What libraries say of Sentinels, in texts only: go-redis when none of them tells
+// where the primary is, valkey-go when it is no primary that they name.
+const (
+	noSentinel = "all sentinels specified in configuration are unreachable"
+	notPrimary = "the valkey role is not master"
+)
+
+// behind is the first error behind those that have a text.
+func behind(err error, text string) error {
+	for err != nil && strings.Contains(err.Error(), text) {
+		err = errors.Unwrap(err)
+	}
+	return err
+}
+
 // Kind gives an error a short and stable name.
 func Kind(err error) string {
 	var netErr net.Error
@@ -34,6 +49,10 @@ func Kind(err error) string {
 	switch {
 	case err == nil:
 		return ""
+	case strings.Contains(err.Error(), noSentinel):
+		return "no-sentinel:" + Kind(behind(err, noSentinel))
+	case err.Error() == notPrimary:
+		return "not-primary"
 	case isReply(err) != "":
 		return isReply(err)
 	case errors.As(err, &dns):

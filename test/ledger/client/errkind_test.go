@@ -32,6 +32,9 @@ func TestErrorsHaveShortStableNames(t *testing.T) {
 			io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, os.NewSyscallError("read", syscall.ECONNRESET),
 			os.NewSyscallError("write", syscall.EPIPE), errors.New("valkey client is closing"),
 		},
+		"no-sentinel:wrongpass":         {fmt.Errorf("set: %w", fmt.Errorf("redis: %s: %w", noSentinel, errors.Join(Reply("WRONGPASS no"), refused)))},
+		"no-sentinel:refused":           {fmt.Errorf("redis: %s: %w", noSentinel, errors.Join(refused, refused))},
+		"not-primary":                   {errors.New(notPrimary)},
 		"other:something quite new":     {errors.New("something quite new")},
 		"other:ERR unknown command for": {Reply("ERR unknown command for 10.0.0.1:6379 and a long story")},
 	} {

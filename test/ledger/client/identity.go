@@ -115,11 +115,26 @@ func (c *identified) Write(b []byte) (int, error) {
 
 // dial opens a connection for one writer and identifies its server.
 func (s *Settings) dial(ctx context.Context, addr string, c *carried) (net.Conn, error) {
+	conn, err := s.open(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	return s.identify(conn, c)
+}
+
+// open opens a connection.
+func (s *Settings) open(ctx context.Context, addr string) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: s.DialTimeout}
 	conn, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, &dialError{err}
 	}
+	return conn, nil
+}
+
+// identify asks for the server behind a new connection, and closes it if that is
+// not told.
+func (s *Settings) identify(conn net.Conn, c *carried) (net.Conn, error) {
 	w := newWire(conn, s.Timeout)
 	if err := w.Auth(s.Credentials); err != nil {
 		return nil, errors.Join(err, conn.Close())
@@ -130,7 +145,7 @@ func (s *Settings) dial(ctx context.Context, addr string, c *carried) (net.Conn,
 	}
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
-		return nil, errors.Join(fmt.Errorf("dial %s: %T is no TCP connection", addr, conn), conn.Close())
+		return nil, errors.Join(fmt.Errorf("connection to %s: %T is no TCP connection", conn.RemoteAddr(), conn), conn.Close())
 	}
 	if err := tcp.SetDeadline(time.Time{}); err != nil {
 		return nil, errors.Join(err, conn.Close())

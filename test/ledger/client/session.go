@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/valkeeper/valkeeper/test/ledger/history"
@@ -10,10 +9,12 @@ import (
 
 // Settings are what all writers of a run share.
 type Settings struct {
-	// Addr is the one address, host:port, that every writer connects to.
+	// Addr is the one address, host:port, that writers connect to.
 	Addr string
 	// Cluster makes it a cluster's: the libraries ask there for the nodes.
-	Cluster     bool
+	Cluster bool
+	// Sentinel is for the writers that ask Sentinels instead.
+	Sentinel    Sentinel
 	Credentials Credentials
 	// DialTimeout bounds dialling, Timeout one write or read.
 	DialTimeout, Timeout time.Duration
@@ -45,6 +46,6 @@ func (s *Settings) Open(library string) (Session, error) {
 	case library == "go-redis":
 		return newGoRedis(s), nil
 	default:
-		return nil, fmt.Errorf("client library %q is not known: use one of %q", library, Libraries)
+		return nil, unknown(library)
 	}
 }

@@ -47,6 +47,8 @@ type Writer struct {
 	ID int
 	// Library names the client library that it uses.
 	Library string
+	// Kind is how its client finds the primary, "" if all do alike.
+	Kind string
 	// Stopped is when the writer gave up writing, in nanoseconds.
 	Stopped int64
 	// Errors counts the failed writes by kind.

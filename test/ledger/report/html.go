@@ -22,6 +22,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 		return milliseconds(*ms)
 	},
 	"short": shortName,
+	"kind":  KindName,
 	"seconds": func(s *float64) string {
 		if s == nil {
 			return "–"

@@ -67,6 +67,9 @@ type Run struct {
 	Events         []Event `json:"events"`
 	Series         Series  `json:"series"`
 
+	// Clients are there only if some writers ask Sentinels.
+	Clients []Clients `json:"clients,omitempty"`
+
 	// Cluster and Shards are there only if it was one.
 	Cluster *Cluster `json:"cluster,omitempty"`
 	Shards  []Shard  `json:"shards,omitempty"`
@@ -89,6 +92,8 @@ type Handover struct {
 	// StallMs is the longest time within the gap in which the ledger's own
 	// process was held up.
 	StallMs float64 `json:"stallMs"`
+	// Clients divides it by kind of client, if there are several.
+	Clients []Crossing `json:"clients,omitempty"`
 	// Writes are the acknowledged writes around it, for the picture: time of
 	// the acknowledgement, latency (both in ms) and number of the server.
 	Writes [][3]float64 `json:"writes,omitempty"`
@@ -97,6 +102,7 @@ type Handover struct {
 // Writer sums up one writer.
 type Writer struct {
 	Library      string         `json:"library"`
+	Kind         string         `json:"kind,omitempty"`
 	Acknowledged int            `json:"acknowledged"`
 	Errors       map[string]int `json:"errors,omitempty"`
 }

@@ -25,6 +25,9 @@ func (r Run) Sentence() string {
 		silence, where = "the longest time without an acknowledged write in a shard was %s", fmt.Sprintf("the primaries of %d shards", r.owners())
 	}
 	silence = fmt.Sprintf(silence, milliseconds(r.LongestGapMs))
+	for _, c := range r.Clients {
+		silence += fmt.Sprintf(", of writers %s %s", KindName(c.Kind), milliseconds(c.LongestGapMs))
+	}
 	switch r.Verdict {
 	case Violated:
 		text := strings.Join(r.violations(), ", ")
