@@ -103,6 +103,7 @@ func (l *Ledger) newPod(v *v1alpha1.Valkey, load Load) *corev1.Pod {
 		"--topology", string(v.Spec.Topology), "--strategy", cmp.Or(load.Practice, string(v.Spec.Rollout.StrategyOrDefault())),
 		"--expect-replicas", strconv.Itoa(int(load.Expect)),
 	}
+	args = append(args, sentinelArgs(v)...)
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: i.Namespace, Name: l.pod, Labels: map[string]string{"app.kubernetes.io/name": "ledger"}},
 		Spec: corev1.PodSpec{
@@ -113,9 +114,9 @@ func (l *Ledger) newPod(v *v1alpha1.Valkey, load Load) *corev1.Pod {
 			},
 			Containers: []corev1.Container{{
 				Name: "ledger", Image: i.Cluster.Settings.Ledger, Args: args,
-				Env: []corev1.EnvVar{{Name: "LEDGER_PASSWORD", ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
-					LocalObjectReference: corev1.LocalObjectReference{Name: v.AuthSecretName()}, Key: v1alpha1.PasswordKey,
-				}}}},
+				Env: []corev1.EnvVar{
+					clientsPassword(v, "LEDGER_PASSWORD"), clientsPassword(v, "LEDGER_SENTINEL_PASSWORD"),
+				},
 				Ports: []corev1.ContainerPort{{Name: "control", ContainerPort: ledgerPort}},
 				SecurityContext: &corev1.SecurityContext{
 					AllowPrivilegeEscalation: ptr.To(false), ReadOnlyRootFilesystem: ptr.To(true),
@@ -132,6 +133,28 @@ func entrance(v *v1alpha1.Valkey) string {
 		return v.ClusterServiceName()
 	}
 	return v.PrimaryServiceName()
+}
+
+// sentinelArgs let every second writer ask the instance's Sentinels, if it has any,
+// which are named one by one as the documentation advises.
+func sentinelArgs(v *v1alpha1.Valkey) []string {
+	var args []string
+	for k := range v.Spec.SentinelCount() {
+		host := v.SentinelHostname(fmt.Sprintf("%s-%d", v.SentinelName(), k))
+		args = append(args, "--sentinel", fmt.Sprintf("%s:%d", host, v1alpha1.SentinelPort))
+	}
+	if len(args) > 0 {
+		args = append(args, "--sentinel-name", v.Spec.Sentinel.PrimaryNameOrDefault())
+	}
+	return args
+}
+
+// clientsPassword is the password of applications, which is the same one for servers
+// and Sentinels.
+func clientsPassword(v *v1alpha1.Valkey, variable string) corev1.EnvVar {
+	return corev1.EnvVar{Name: variable, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
+		LocalObjectReference: corev1.LocalObjectReference{Name: v.AuthSecretName()}, Key: v1alpha1.PasswordKey,
+	}}}
 }
 
 // Progress is how far a ledger is.

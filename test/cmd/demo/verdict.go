@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -29,6 +30,9 @@ func table(runs []report.Run) string {
 	row("acknowledged writes", func(r report.Run) string { return fmt.Sprint(r.Acknowledged) })
 	row("lost", func(r report.Run) string { return fmt.Sprint(r.Lost) })
 	row("longest gap while a role moved", func(r report.Run) string { gap, _ := r.WorstHandoverGap(); return milliseconds(gap) })
+	for _, kind := range kinds(runs) {
+		row("  of writers "+report.KindName(kind), func(r report.Run) string { return worstGap(r, kind) })
+	}
 	row("longest time without a write", func(r report.Run) string { return milliseconds(r.LongestGapMs) })
 	row("longest that one writer waited", func(r report.Run) string { return milliseconds(r.WorstClientGapMs) })
 	row("errors that clients saw", func(r report.Run) string { return fmt.Sprint(failures(r)) })
@@ -37,6 +41,30 @@ func table(runs []report.Run) string {
 	row("verdict", func(r report.Run) string { return r.Verdict })
 	_ = w.Flush() // into memory, which takes all
 	return out.String()
+}
+
+// kinds of clients that there were in any of the runs.
+func kinds(runs []report.Run) []string {
+	var out []string
+	for _, run := range runs {
+		for _, c := range run.Clients {
+			if !slices.Contains(out, c.Kind) {
+				out = append(out, c.Kind)
+			}
+		}
+	}
+	return out
+}
+
+// worstGap is the longest of one kind while a role moved.
+func worstGap(run report.Run, kind string) string {
+	worst := 0.0
+	for _, h := range run.Handovers {
+		if c := h.Crossing(kind); c != nil {
+			worst = max(worst, c.GapMs)
+		}
+	}
+	return milliseconds(worst)
 }
 
 func milliseconds(ms float64) string { return fmt.Sprintf("%.0f ms", ms) }
