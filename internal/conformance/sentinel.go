@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -56,6 +57,22 @@ func (s *Server) sentinelConfig(hash string) string {
 	return strings.Join(append(lines, s.Spec.Config...), "\n") + "\n"
 }
 
+// memoryDir is a folder in memory, if this machine has such. A Sentinel writes its
+// state to disk, and waits for that, before it believes anything new: on a busy disk
+// it is that which clients wait for.
+func memoryDir(t testing.TB) string {
+	const memory = "/dev/shm"
+	if info, err := os.Stat(memory); err != nil || !info.IsDir() {
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp(memory, "sentinel-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
 // Watch is a set of data nodes and the Sentinels that watch it.
 type Watch struct {
 	// Data are the primary, first, and its replicas, as they began.
@@ -106,7 +123,7 @@ func specs(n int, v Version) []Spec {
 func (w *Watch) Monitor(sentinel, primary *Server) {
 	w.t.Helper()
 	ctx, node := context.Background(), sentinel.Node()
-	if err := node.SentinelMonitor(ctx, MonitorName, primary.Host, primary.Port, len(w.Sentinels)/2+1); err != nil {
+	if err := node.SentinelMonitor(ctx, MonitorName, primary.Announced(), primary.Port, len(w.Sentinels)/2+1); err != nil {
 		w.t.Fatal(err)
 	}
 	if err := node.SentinelSet(ctx, MonitorName, w.settings()...); err != nil {
@@ -155,7 +172,7 @@ func (w *Watch) incomplete(sentinel, primary *Server) string {
 	if err != nil {
 		return err.Error()
 	}
-	if p.Host != primary.Host || p.Port != primary.Port || p.OtherSentinels != len(w.Sentinels)-1 || p.Replicas != len(w.Data)-1 {
+	if p.Host != primary.Announced() || p.Port != primary.Port || p.OtherSentinels != len(w.Sentinels)-1 || p.Replicas != len(w.Data)-1 {
 		return fmt.Sprintf("primary %+v", p)
 	}
 	if p.Flags != (valkey.SentinelFlags{}) || p.RoleReported != valkey.RolePrimary {
@@ -210,7 +227,7 @@ func (w *Watch) names(sentinel *Server) *Server {
 		return nil
 	}
 	for _, s := range w.Data {
-		if s.Host == host && s.Port == port {
+		if s.Announced() == host && s.Port == port {
 			return s
 		}
 	}

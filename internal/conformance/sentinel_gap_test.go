@@ -95,10 +95,10 @@ func (w *Watch) repoint(primary *Server) {
 		}
 		w.eventually(s.Addr()+" follows", func() string {
 			info, ok := s.Info()
-			if ok && info.Role == valkey.RoleReplica && info.PrimaryHost == primary.Host && info.PrimaryPort == primary.Port {
+			if ok && info.Role == valkey.RoleReplica && info.PrimaryHost == primary.Announced() && info.PrimaryPort == primary.Port {
 				return ""
 			}
-			if _, err := s.Do("REPLICAOF", primary.Host, itoa(primary.Port)); err != nil {
+			if _, err := s.Do("REPLICAOF", primary.Announced(), itoa(primary.Port)); err != nil {
 				return err.Error()
 			}
 			return "just told"
@@ -134,7 +134,7 @@ func (w *Watch) HandOver(t *testing.T, clients *Clients, primary *Server, kind h
 	opt := w.Options()
 	opt.Way, opt.NoHello = kind, noHello
 	for _, s := range others[1:] {
-		opt.Candidates = append(opt.Candidates, handover.Candidate{Server: s.Node(), Host: s.Host, Port: s.Port})
+		opt.Candidates = append(opt.Candidates, handover.Candidate{Server: s.Node(), Host: s.Announced(), Port: s.Port})
 	}
 	opt.OnPromoted = func(context.Context) error {
 		for _, s := range others {

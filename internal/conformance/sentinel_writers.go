@@ -79,7 +79,7 @@ func (w *Watch) ask() *Server {
 
 func (w *Watch) at(host, port string) *Server {
 	for _, s := range w.Data {
-		if strings.HasSuffix(s.Addr(), ":"+port) && s.Host == host {
+		if strings.HasSuffix(s.Addr(), ":"+port) && s.Announced() == host {
 			return s
 		}
 	}

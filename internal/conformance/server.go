@@ -49,6 +49,9 @@ type Spec struct {
 	Watched bool
 	// Sentinel makes it a Sentinel.
 	Sentinel *SentinelSpec
+	// Name is what it announces to others instead of its address; it has to resolve
+	// to 127.0.0.1.
+	Name string
 	// Config are more lines of valkey.conf.
 	Config []string
 }
@@ -75,6 +78,12 @@ func New(t testing.TB, spec Spec) *Server {
 	t.Helper()
 	s := &Server{Spec: spec, t: t, root: Root(t, spec.Version), Dir: t.TempDir()}
 	s.Host, s.Port = freeAddress(t)
+	if spec.Name != "" {
+		s.Host = "127.0.0.1"
+	}
+	if spec.Sentinel != nil {
+		s.Dir = memoryDir(t)
+	}
 	t.Cleanup(s.Kill)
 	return s
 }
@@ -89,6 +98,14 @@ func Start(t testing.TB, spec Spec) *Server {
 
 // Addr is "host:port".
 func (s *Server) Addr() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }
+
+// Announced is the host under which others know it.
+func (s *Server) Announced() string {
+	if s.Spec.Name != "" {
+		return s.Spec.Name
+	}
+	return s.Host
+}
 
 // Start starts the process and waits until it answers.
 func (s *Server) Start() {
@@ -173,6 +190,9 @@ func (s *Server) config() string {
 	}
 	if s.Spec.Cluster {
 		lines = append(lines, s.clusterConfig(hash)...)
+	}
+	if s.Spec.Name != "" {
+		lines = append(lines, "replica-announce-ip "+s.Spec.Name)
 	}
 	if s.Spec.Watched {
 		lines = append(lines, "user "+valkey.ACLLine(SentinelUser, hash, valkey.SentinelACL))

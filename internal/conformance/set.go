@@ -73,7 +73,7 @@ func (s *Server) Info() (valkey.Info, bool) {
 func (s *Server) Follow(primary *Server) {
 	s.t.Helper()
 	node := s.Node()
-	if err := node.ReplicaOf(context.Background(), primary.Host, primary.Port); err != nil {
+	if err := node.ReplicaOf(context.Background(), primary.Announced(), primary.Port); err != nil {
 		s.t.Fatal(err)
 	}
 	s.WaitSynced(primary)
@@ -88,7 +88,7 @@ func (s *Server) WaitSynced(primary *Server) {
 	Eventually(s.t, s.Addr()+" synced with "+primary.Addr(), func() bool {
 		_ = node.GetAck(context.Background(), 1)
 		info, ok := s.Info()
-		if !ok || !info.LinkUp || info.PrimaryHost != primary.Host || info.PrimaryPort != primary.Port {
+		if !ok || !info.LinkUp || info.PrimaryHost != primary.Announced() || info.PrimaryPort != primary.Port {
 			return false
 		}
 		of, _ := primary.Info()
@@ -116,7 +116,7 @@ func (s *Server) WaitAcknowledged(primary *Server) {
 func (s *Server) line(replica *Server) (valkey.ReplicaLine, bool) {
 	info, _ := s.Info()
 	for _, line := range info.Replicas {
-		if line.Host == replica.Host && line.Port == replica.Port {
+		if line.Host == replica.Announced() && line.Port == replica.Port {
 			return line, true
 		}
 	}
