@@ -179,7 +179,7 @@ func (w *Watch) incomplete(sentinel, primary *Server) string {
 		return fmt.Sprintf("primary %+v", p)
 	}
 	for _, r := range replicas {
-		if r.Flags != (valkey.SentinelFlags{}) || r.RoleReported != valkey.RoleReplica || !r.LinkUp {
+		if r.Flags != (valkey.SentinelFlags{}) || r.RoleReported != valkey.RoleReplica {
 			return fmt.Sprintf("replica %+v", r)
 		}
 	}

@@ -3,7 +3,8 @@ package valkey
 // SentinelACL is what the user may do on a data node as whom Sentinels go there
 // (auth-user, auth-pass). Sentinels send what changes a role in a transaction, so a
 // command of it that is not permitted undoes it all, without a word. That is why
-// CONFIG REWRITE is among them, whether or not there is a file to be written.
+// CONFIG REWRITE is among them, whether or not there is a file to be written. (Without
+// MULTI the commands would go one by one.)
 var SentinelACL = []string{
 	"resetkeys", "resetchannels", "-@all",
 	"+ping", "+info",
