@@ -93,6 +93,14 @@ const (
 // them monitor it. Quorum is a majority.
 func FormWatch(t testing.TB, data []Spec, sentinels []Spec) *Watch {
 	t.Helper()
+	w := formWatch(t, data, sentinels)
+	w.WaitComplete(w.Data[0])
+	return w
+}
+
+// formWatch does not wait until the Sentinels know everything.
+func formWatch(t testing.TB, data []Spec, sentinels []Spec) *Watch {
+	t.Helper()
 	for i := range data {
 		data[i].Watched = true
 	}
@@ -106,7 +114,6 @@ func FormWatch(t testing.TB, data []Spec, sentinels []Spec) *Watch {
 	for _, s := range w.Sentinels {
 		w.Monitor(s, w.Data[0])
 	}
-	w.WaitComplete(w.Data[0])
 	return w
 }
 

@@ -133,6 +133,8 @@ func (w *Watch) HandOver(t *testing.T, clients *Clients, primary *Server, kind h
 	}
 	opt := w.Options()
 	opt.Way, opt.NoHello = kind, noHello
+	opt.OldHost, opt.OldPort = primary.Announced(), primary.Port
+	opt.TargetHost, opt.TargetPort = others[0].Announced(), others[0].Port
 	for _, s := range others[1:] {
 		opt.Candidates = append(opt.Candidates, handover.Candidate{Server: s.Node(), Host: s.Announced(), Port: s.Port})
 	}

@@ -90,22 +90,32 @@ func (h *sentinelRun) agree(ctx context.Context) error {
 	ctx, cancel := h.settle(ctx)
 	defer cancel()
 	patience := time.Now().Add(h.patience())
+	var last error
 	for {
-		missing, last := h.notNaming(ctx)
-		h.res.Agreeing = len(h.views) - len(missing)
-		if len(missing) == 0 {
-			h.res.Agreed = time.Since(h.promotedAt)
-			h.opt.At(PointAgreed)
-			return nil
+		missing, err := h.notNaming(ctx)
+		if ctx.Err() != nil {
+			return h.notAgreed(last) // the last look was cut short
 		}
-		if time.Now().After(patience) {
+		last = err
+		h.res.Agreeing = len(h.views) - len(missing)
+		switch {
+		case len(missing) == 0:
+			return h.agreed()
+		case allGone(missing):
+			return h.notAgreed(last)
+		case time.Now().After(patience):
 			patience = time.Now().Add(helloPatience)
 			h.remake(ctx, missing)
 		}
-		if !sleep(ctx, agreeEvery) {
-			return h.notAgreed(last)
-		}
+		_ = sleep(ctx, agreeEvery)
 	}
+}
+
+// agreed notes when.
+func (h *sentinelRun) agreed() error {
+	h.res.Agreed = time.Since(h.promotedAt)
+	h.opt.At(PointAgreed)
+	return nil
 }
 
 // patience is how long Sentinels are left to find out, before any is made anew.
@@ -119,23 +129,21 @@ func (h *sentinelRun) patience() time.Duration {
 	return helloPatience
 }
 
-// notAgreed: the time is over, and some Sentinel does not name the new primary.
+// notAgreed: the time is over, or those have ended that do not name the new primary.
 func (h *sentinelRun) notAgreed(last error) error {
 	need := len(h.views)/2 + 1
 	for _, v := range h.views {
 		need = max(need, v.primary.Quorum)
 	}
 	if h.res.Agreeing >= need {
-		h.res.Agreed = time.Since(h.promotedAt)
-		h.opt.At(PointAgreed)
-		return nil
+		return h.agreed()
 	}
 	h.result.Outcome = Unproven
 	return fmt.Errorf("%w: %w: %d of %d: %w", ErrUnproven, ErrDisagree, h.res.Agreeing, len(h.views), last)
 }
 
 // notNaming are the Sentinels that do not tell clients of the new primary.
-func (h *sentinelRun) notNaming(ctx context.Context) (missing []sentinelView, last error) {
+func (h *sentinelRun) notNaming(ctx context.Context) (missing []silent, last error) {
 	ctx, cancel := context.WithTimeout(ctx, glanceTimeout)
 	defer cancel()
 	errs := make([]error, len(h.views))
@@ -152,15 +160,25 @@ func (h *sentinelRun) notNaming(ctx context.Context) (missing []sentinelView, la
 	asked.Wait()
 	for i, v := range h.views {
 		if errs[i] != nil {
-			missing, last = append(missing, v), errs[i]
+			missing, last = append(missing, silent{v, errs[i]}), errs[i]
 		}
 	}
 	return missing, last
 }
 
+// silent is a Sentinel that does not name the new primary, and why.
+type silent struct {
+	sentinelView
+	why error
+}
+
+func allGone(missing []silent) bool {
+	return !slices.ContainsFunc(missing, func(s silent) bool { return !gone(s.why) })
+}
+
 // remake has Sentinels monitor the new primary anew, by public commands, one after
 // the other. One that has a failover of its own under way is left to it.
-func (h *sentinelRun) remake(ctx context.Context, missing []sentinelView) {
+func (h *sentinelRun) remake(ctx context.Context, missing []silent) {
 	for _, v := range missing {
 		primary, err := v.server.SentinelPrimary(ctx, h.sopt.Name)
 		switch {
@@ -170,7 +188,7 @@ func (h *sentinelRun) remake(ctx context.Context, missing []sentinelView) {
 			h.res.TellErr = err
 			continue
 		}
-		if err := h.remakeOne(ctx, v); err != nil {
+		if err := h.remakeOne(ctx, v.sentinelView); err != nil {
 			h.res.TellErr = err
 			continue
 		}
