@@ -27,6 +27,8 @@ const MonitorName = "main"
 type SentinelSpec struct {
 	// ID is its identity; empty: it makes one up at each start.
 	ID string
+	// OnDisk keeps its state on disk, and not in memory.
+	OnDisk bool
 	// PeerRules are those of PeerUser; default: SentinelPeerACL.
 	PeerRules []string
 }

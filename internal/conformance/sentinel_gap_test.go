@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -49,6 +50,23 @@ func TestGapsUnderSentinel(t *testing.T) {
 				t.Run(recipe.name, func(t *testing.T) { primary = measureUnderSentinel(t, w, recipe, primary, runs) })
 			}
 		})
+	}
+}
+
+// A Sentinel writes its state and waits for the disk before it believes a hello.
+func TestGapsUnderSentinelsThatKeepTheirStateOnDisk(t *testing.T) {
+	runs, all := gapRuns(t, 0)
+	if !all {
+		t.Skipf("a measurement: set %s", EnvGapRuns)
+	}
+	sentinels := specs(3, V91)
+	for i := range sentinels {
+		sentinels[i].Sentinel = &SentinelSpec{ID: fmt.Sprintf("%040x", i+1), OnDisk: true}
+	}
+	w := FormWatch(t, specs(3, V91), sentinels)
+	primary := w.Data[0]
+	for _, recipe := range []sentinelRecipe{sentinelRecipes[0], sentinelRecipes[2]} {
+		t.Run(recipe.name, func(t *testing.T) { primary = measureUnderSentinel(t, w, recipe, primary, runs) })
 	}
 }
 

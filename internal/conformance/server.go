@@ -81,7 +81,7 @@ func New(t testing.TB, spec Spec) *Server {
 	if spec.Name != "" {
 		s.Host = "127.0.0.1"
 	}
-	if spec.Sentinel != nil {
+	if spec.Sentinel != nil && !spec.Sentinel.OnDisk {
 		s.Dir = memoryDir(t)
 	}
 	t.Cleanup(s.Kill)
