@@ -71,7 +71,8 @@ func TestSentinelsRollAlone(t *testing.T) {
 	ledger := w.write(i, bed.Light.Expecting(1))
 	w.inAgreement(i, 2, func() {
 		data, sentinels := w.uids(i)
-		w.change(i, bed.RestartSentinels("once"))
+		w.must(i.Change(w.ctx, bed.RestartSentinels("once")))
+		w.must(i.AwaitRolledOut(w.ctx, toRoll))
 		after, afterSentinels := w.uids(i)
 		if !slices.Equal(data, after) {
 			t.Errorf("a roll of Sentinels replaced data pods: %v became %v", data, after)
@@ -136,9 +137,9 @@ func TestSentinelsForgetWhatHasLeft(t *testing.T) {
 	i := w.make("cache", bed.Watched(2), bed.Sentinels(5))
 	ledger := w.write(i, bed.Light)
 	w.inAgreement(i, 2, func() {
-		w.change(i, bed.Replicas(1))
+		w.must(i.Change(w.ctx, bed.Replicas(1)))
 		w.must(i.AwaitExact(w.ctx, 2*toAgree))
-		w.change(i, bed.Sentinels(3))
+		w.must(i.Change(w.ctx, bed.Sentinels(3)))
 		w.must(i.AwaitExact(w.ctx, 2*toAgree))
 	})
 	w.proven(ledger)
