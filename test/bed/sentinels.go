@@ -2,6 +2,7 @@ package bed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -179,15 +180,23 @@ func (i *Instance) PlainFailover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := i.Cluster.StopOperator(ctx); err != nil {
-		return err
-	}
+	err = errors.Join(i.Cluster.StopOperator(ctx), i.plainFailover(ctx, before))
+	// Others want it back, whatever has become of this.
+	return errors.Join(err, i.Cluster.StartOperator(context.WithoutCancel(ctx), int32(len(pods)))) //nolint:gosec // a few
+}
+
+func (i *Instance) plainFailover(ctx context.Context, before string) error {
 	v, err := i.Get(ctx)
 	if err != nil {
 		return err
 	}
 	sentinel := v.SentinelName() + "-0"
-	if _, err := i.Sentinel(ctx, sentinel, "SENTINEL", "FAILOVER", v.Spec.Sentinel.PrimaryNameOrDefault()); err != nil {
+	// It may be ten seconds until it has seen that it may promote somebody.
+	err = Await(ctx, time.Minute, func(ctx context.Context) (bool, string, error) {
+		out, err := i.Sentinel(ctx, sentinel, "SENTINEL", "FAILOVER", v.Spec.Sentinel.PrimaryNameOrDefault())
+		return err == nil, fmt.Sprintf("it answers %s: %v", out, err), nil
+	})
+	if err != nil {
 		return err
 	}
 	err = Await(ctx, time.Minute, func(ctx context.Context) (bool, string, error) {
@@ -199,8 +208,5 @@ func (i *Instance) PlainFailover(ctx context.Context) error {
 	}
 	old := &corev1.Pod{}
 	old.Namespace, old.Name = i.Namespace, before
-	if err := i.Cluster.Delete(ctx, old); err != nil {
-		return err
-	}
-	return i.Cluster.StartOperator(ctx, int32(len(pods))) //nolint:gosec // a few
+	return i.Cluster.Delete(ctx, old)
 }
