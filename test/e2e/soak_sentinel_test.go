@@ -1,0 +1,137 @@
+//go:build soak
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/valkeeper/valkeeper/test/bed"
+	"github.com/valkeeper/valkeeper/test/ledger/report"
+)
+
+func TestSoakTwentyRolloutsWithSentinelsKeepTheGapShort(t *testing.T) {
+	w := enter(t)
+	i := w.make("cache", bed.Watched(2))
+	ledger := w.write(i, bed.Measured.Expecting(2))
+	rolls := killedRolls(t, 20)
+	for k := range rolls {
+		name := fmt.Sprintf("roll %d of %d", k+1, rolls)
+		w.must(ledger.Mark(w.ctx, name))
+		w.change(i, bed.Restart(name))
+		w.must(ledger.AwaitWrites(w.ctx, 2000))
+		say("%s is complete", name)
+	}
+	w.must(i.AwaitExact(w.ctx, toAgree))
+	run := w.proven(ledger)
+	for k := range rolls {
+		w.oneHandover(run, fmt.Sprintf("roll %d of %d", k+1, rolls))
+	}
+	for _, kind := range []string{"service", "sentinel"} {
+		w.shortFor(run, kind)
+	}
+}
+
+// shortFor fails unless the gaps of one kind of clients are as short as wished for.
+func (w *world) shortFor(run report.Run, kind string) {
+	w.Helper()
+	var gaps, writers []float64
+	for _, h := range run.Handovers {
+		if c := h.Crossing(kind); c != nil {
+			gaps, writers = append(gaps, c.GapMs), append(writers, c.WorstClientGapMs)
+		}
+	}
+	if len(gaps) == 0 {
+		w.Fatalf("no writer of the kind %q was there in a handover", kind)
+	}
+	slices.Sort(gaps)
+	slices.Sort(writers)
+	median, worst, stuck := gaps[len(gaps)/2], gaps[len(gaps)-1], writers[len(writers)-1]
+	w.Logf("writers %s: gap of %d handovers: median %.1f ms, worst %.1f ms; worst single writer %.1f ms", report.KindName(kind), len(gaps), median, worst, stuck)
+	if median > medianGapMs || worst > worstGapMs || stuck > stuckMs {
+		w.Errorf("wanted a median of %d ms, none above %d ms, and no writer stuck above %d ms", medianGapMs, worstGapMs, stuckMs)
+	}
+}
+
+func TestSoakThirtyRolloutsWithSentinelsCompleteThoughTheOperatorIsKilledAtRandom(t *testing.T) {
+	w := enter(t)
+	dice := newDice(t)
+	w.shaken(killedRolls(t, 30), func(*bed.Instance, int) {
+		for range 1 + dice.IntN(2) {
+			w.killOperatorWithin(dice, 20*time.Second)
+		}
+	})
+}
+
+func TestSoakTenRolloutsWithSentinelsCompleteThoughASentinelIsKilled(t *testing.T) {
+	w := enter(t)
+	dice := newDice(t)
+	w.shaken(killedRolls(t, 10), func(i *bed.Instance, _ int) {
+		time.Sleep(time.Duration(dice.Int64N(int64(15 * time.Second)))) // a random moment of the rollout
+		pods, err := i.SentinelPods(w.ctx)
+		w.must(err)
+		victim := pods[dice.IntN(len(pods))]
+		say("killing %s", victim.Name)
+		w.must(client.IgnoreNotFound(cluster.Delete(w.ctx, &victim, client.GracePeriodSeconds(0))))
+	})
+}
+
+// Whatever host is cut off, with the data node and the Sentinel on it: those who
+// remain go on, and who comes back is no second primary.
+func TestSoakTenRolloutsWithSentinelsCompleteThoughADataNodeIsCutOff(t *testing.T) {
+	w := enter(t)
+	if cluster.Settings.Kind != "testbed" {
+		t.Skip(bed.ErrNoTestbed)
+	}
+	dice := newDice(t)
+	w.shaken(killedRolls(t, 10), func(i *bed.Instance, k int) {
+		time.Sleep(time.Duration(dice.Int64N(int64(10 * time.Second)))) // a random moment of the rollout
+		elsewhere, err := cluster.OperatorHost(w.ctx)
+		w.must(err)
+		for _, p := range w.pods(i) {
+			host := p.Spec.NodeName
+			if host == "" || host == elsewhere || (k%2 == 0) != (p.Labels["valkeeper.io/role"] == "primary") {
+				continue
+			}
+			say("cutting %s off, with %s", host, p.Name)
+			w.must(cluster.Node(w.ctx, "cut", host))
+			time.Sleep(time.Duration(5+dice.IntN(10)) * time.Second) // the fault's length
+			w.must(cluster.Node(context.WithoutCancel(w.ctx), "heal", host))
+			return
+		}
+	})
+}
+
+// shaken rolls an instance with Sentinels so many times while something goes wrong in
+// each, and fails if a write is lost by our doing, two primaries take writes at the
+// same time, or the Sentinels do not know exactly what there is in the end.
+func (w *world) shaken(rolls int, shake func(i *bed.Instance, k int)) {
+	w.Helper()
+	host, err := cluster.OperatorHost(w.ctx)
+	w.must(err)
+	i := w.make("cache", bed.Watched(2))
+	w.must(i.AwaitExact(w.ctx, toAgree))
+	load := bed.Light
+	load.Host = host
+	ledger := w.write(i, load)
+	for k := range rolls {
+		name := fmt.Sprintf("roll %d", k+1)
+		w.must(ledger.Mark(w.ctx, name))
+		w.must(i.Change(w.ctx, bed.Restart(name)))
+		shake(i, k)
+		w.must(i.AwaitRolledOut(w.ctx, toRoll))
+		say("%s is complete", name)
+	}
+	w.must(i.AwaitExact(w.ctx, 2*toAgree))
+	run := w.read(ledger)
+	w.Logf("%d rollouts, %d of them seen whole, %d handovers; lost %d of %d, interleaved %d; problems: %v", rolls, len(run.Rolls),
+		len(run.Handovers), run.Lost, run.Acknowledged, run.Interleaved, run.Problems)
+	if run.Lost > 0 || run.Interleaved > 0 || run.Acknowledged == 0 {
+		w.Errorf("%s: %s", run.Verdict, run.Sentence())
+	}
+}
