@@ -3,7 +3,7 @@ package explore
 import "fmt"
 
 // Laws are the laws of the engine in one line each, from 14 on those of a
-// cluster; a Violation names one.
+// cluster, and 18 that of Sentinels; a Violation names one.
 var Laws = map[int]string{
 	0:  "every plan can be made, and every wait has a reason",
 	1:  "a fresh, healthy node is never restarted",
@@ -23,6 +23,7 @@ var Laws = map[int]string{
 	15: "rollouts and migrations exclude each other in a shard",
 	16: "nothing is taken over beside a node that may serve, or where a majority can vote",
 	17: "no owner of slots is taken away, no lost data are replaced by an empty shard",
+	18: "the Sentinels agree, and nobody promotes beside them",
 }
 
 // Violation is a law that was broken.

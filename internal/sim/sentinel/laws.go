@@ -1,0 +1,275 @@
+package sentinel
+
+import (
+	"fmt"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+func (r *run) violate(law int, format string, args ...any) {
+	if r.found == nil {
+		r.found = &Violation{Law: law, Text: fmt.Sprintf(format, args...)}
+	}
+}
+
+// checkState is what holds in every state.
+func (r *run) checkState(s *State) {
+	if lost := s.owed &^ s.copies(); lost != 0 {
+		r.violate(9, "the last copy of acknowledged writes %b is gone", lost)
+	}
+}
+
+// checkPlan is what holds for every plan.
+func (r *run) checkPlan(s *State, p planned) {
+	if step, ok := r.world.book.step(p.step).(model.Publish); ok {
+		i := index(step.Primary)
+		if !s.heard(int(i)) || !s.n[i].primary {
+			r.violate(5, "%s is published as primary, and did not say that it is", podNames[i])
+		}
+		if other, agreed := r.agreedOn(s); agreed && other != i && s.n[other].up && s.n[other].primary {
+			r.violate(18, "%s is published as primary, and the Sentinels name %s, which is", podNames[i], podNames[other])
+		}
+	}
+	stale := false
+	for i := range s.n {
+		stale = stale || s.n[i].stale
+	}
+	for k := range s.s {
+		stale = stale || s.s[k].stale
+		if t := &s.s[k]; t.stale && t.phase == running && !t.up && s.quiet() {
+			if step, ok := r.world.book.step(p.step).(model.Restart); !ok || step.Node.Name[0] != 's' {
+				r.violate(12, "%s does not run and is superseded, and the plan is to %s %v", sentinelNames[k], r.tell(p), p.holds)
+			}
+		}
+	}
+	if stale && p.step == 0 && len(p.holds) == 0 {
+		r.violate(0, "a pod is stale, and there is neither a step nor a hold")
+	}
+	for _, h := range p.holds {
+		if h.Reason == "" || h.Detail == "" {
+			r.violate(0, "a hold says nothing")
+		}
+	}
+}
+
+// quiet: no data node needs to be replaced before.
+func (s *State) quiet() bool {
+	for i := range s.n {
+		if s.n[i].phase != absent && !s.n[i].up && s.n[i].gate == gateNever {
+			return false
+		}
+	}
+	return true
+}
+
+// agreedOn is whom as many Sentinels name as have to agree, of those that answer.
+func (r *run) agreedOn(s *State) (uint8, bool) {
+	var votes [maxNodes]int
+	for k := range s.s {
+		if s.answers(k) && s.s[k].watch != nobody {
+			votes[s.s[k].watch]++
+		}
+	}
+	for i, n := range votes {
+		if n >= r.world.needed() {
+			return uint8(i), true
+		}
+	}
+	return nobody, false
+}
+
+// mayAct: Sentinels that could elect one of them to promote somebody else than a node.
+func (s *State) mayAct(i int) (int, bool) {
+	for k := range s.s {
+		if s.active(k) && s.s[k].watch != uint8(i) && s.elects(k) {
+			return k, true
+		}
+	}
+	return 0, false
+}
+
+// checkPromote: laws 5, 9, 10 and 18 when the operator makes a server primary.
+func (r *run) checkPromote(s *State, i int) {
+	for _, p := range s.primaries() {
+		if p != i {
+			r.violate(5, "%s is made primary while %s is", podNames[i], podNames[p])
+		}
+	}
+	if missing := s.owed &^ s.n[i].set; missing != 0 {
+		r.violate(9, "%s is made primary and lacks acknowledged writes %b", podNames[i], missing)
+	}
+	if s.fo.kind != foNone {
+		r.violate(10, "%s is made primary while %s fails over", podNames[i], sentinelNames[s.fo.by])
+	}
+	if k, able := s.mayAct(i); able {
+		r.violate(18, "%s is made primary, and %s and others may promote another one", podNames[i], sentinelNames[k])
+	}
+	for j := range s.n {
+		n := &s.n[j]
+		if t := s.target(n); n.fail != failNone && t.up && (j != i || t.follows == uint8(i)) {
+			r.violate(10, "%s is made primary while the FAILOVER of %s runs", podNames[i], podNames[j])
+		}
+	}
+}
+
+// checkAsk: laws 5 and 10 when Sentinels are asked to promote.
+func (r *run) checkAsk(s *State) {
+	if s.fo.kind != foNone {
+		r.violate(10, "a Sentinel is asked to fail over while %s does", sentinelNames[s.fo.by])
+	}
+	if all := s.primaries(); len(all) > 0 {
+		r.violate(5, "a Sentinel is asked to fail over while %s is primary", podNames[all[0]])
+	}
+}
+
+// checkWins: law 9 when Sentinels have promoted a node.
+func (r *run) checkWins(s *State, i int, rival bool) {
+	if missing := s.owed &^ s.n[i].set; missing != 0 {
+		r.violate(9, "the Sentinels promote %s, which lacks acknowledged writes %b (another primary is there: %t)", podNames[i], missing, rival)
+	}
+	if n := &s.n[i]; s.fo.kind == foOwn && !n.primary && n.follows == nobody && n.zero {
+		r.violate(18, "the Sentinels promote %s, which has booted and was not compared", podNames[i])
+	}
+}
+
+// checkFollow: law 9 when a server is told to give up its copy.
+func (r *run) checkFollow(s *State, i, primary int) {
+	n, p := &s.n[i], &s.n[primary]
+	if missing := s.owed & n.set &^ p.set; missing != 0 {
+		r.violate(9, "%s is to follow %s, which lacks acknowledged writes %b", podNames[i], podNames[primary], missing)
+	}
+}
+
+// checkRank: laws 9 and 18 when Sentinels are let promote a node.
+func (r *run) checkRank(s *State, i, priority int) {
+	if priority == 0 {
+		return
+	}
+	all := s.primaries()
+	if len(all) == 1 && !s.attached(i, all[0]) {
+		r.violate(18, "%s may be promoted from now on, and is not in step with %s", podNames[i], podNames[all[0]])
+	}
+	if missing := s.owed &^ s.n[i].set; len(all) == 0 && missing != 0 {
+		r.violate(9, "%s may be promoted from now on, and lacks acknowledged writes %b", podNames[i], missing)
+	}
+}
+
+// checkHandover: laws 2, 4, 6, 7, 10 and 18 when a role is to move.
+func (r *run) checkHandover(s *State, from, to int) {
+	a, b := &s.n[from], &s.n[to]
+	name := podNames[to]
+	switch {
+	case !a.up || !a.primary:
+		r.violate(5, "%s hands over and is no primary", podNames[from])
+	case b.stale:
+		r.violate(4, "the target %s is stale", name)
+	case s.down(to):
+		r.violate(4, "the target %s is down", name)
+	case !s.attached(to, from):
+		r.violate(4, "the target %s is not synced", name)
+	case a.set.count()-b.set.count() > maxLag:
+		r.violate(4, "the target %s lags by more than the bound", name)
+	case a.fail != failNone:
+		r.violate(10, "a FAILOVER runs already")
+	case s.attempt == attemptFailed:
+		r.violate(6, "the last handover has just failed")
+	case a.drain != drainNo:
+		r.violate(7, "the drain of %s has begun while it was primary", podNames[from])
+	}
+	r.checkOneMind(s, from, "a handover is to begin")
+	r.checkChoice(s, from)
+	r.othersUp(s, to, from)
+}
+
+// checkChoice: law 4, by Sentinel: none that answers would promote what is not to
+// become primary.
+func (r *run) checkChoice(s *State, from int) {
+	for k := range s.s {
+		if !s.answers(k) || s.s[k].watch == nobody {
+			continue
+		}
+		if s.s[k].ranked == 0 {
+			r.violate(4, "a handover is to begin, and %s sees nobody to promote", sentinelNames[k])
+		}
+		for i := range s.n {
+			bad := i >= int(r.world.Wanted) || (from >= int(r.world.Wanted) && s.n[i].stale)
+			if bad && s.s[k].ranked&(1<<i) != 0 && s.sees(k, uint8(i)) {
+				r.violate(4, "a handover is to begin, and %s may promote %s", sentinelNames[k], podNames[i])
+			}
+		}
+	}
+}
+
+// checkOneMind: laws 10 and 18: no Sentinel fails over, and enough of those that
+// answer name the primary and reach it, and none names another.
+func (r *run) checkOneMind(s *State, primary int, what string) {
+	if s.fo.kind != foNone && s.answers(int(s.fo.by)) {
+		r.violate(10, "%s while %s fails over", what, sentinelNames[s.fo.by])
+	}
+	agree := 0
+	for k := range s.s {
+		t := &s.s[k]
+		switch {
+		case !s.answers(k):
+		case t.watch != uint8(primary):
+			r.violate(18, "%s while %s does not name %s", what, sentinelNames[k], podNames[primary])
+		case t.down:
+			r.violate(18, "%s while %s finds %s down", what, sentinelNames[k], podNames[primary])
+		case !s.elects(k):
+			r.violate(18, "%s while %s sees no quorum", what, sentinelNames[k])
+		default:
+			agree++
+		}
+	}
+	if agree < r.world.needed() {
+		r.violate(18, "%s while %d Sentinels agree", what, agree)
+	}
+}
+
+// othersUp: law 2, nothing is begun while another node is down or not synced.
+func (r *run) othersUp(s *State, victim, primary int) {
+	for j := range int(min(s.size, r.world.Wanted)) {
+		switch {
+		case j == victim:
+		case s.down(j):
+			r.violate(2, "%s is to go while %s is down", podNames[victim], podNames[j])
+		case j != primary && !s.attached(j, primary):
+			r.violate(2, "%s is to go while %s is not synced", podNames[victim], podNames[j])
+		}
+	}
+}
+
+// checkTakeDown: laws 1, 2, 3, 6, 7, 10 and 18 when a data node is about to go.
+func (r *run) checkTakeDown(s *State, i int, scaling bool) {
+	n, name := &s.n[i], podNames[i]
+	if !scaling && !n.stale && !s.down(i) {
+		r.violate(1, "%s is fresh and healthy", name)
+	}
+	if n.up && n.primary {
+		r.violate(3, "%s is primary", name)
+	}
+	for j := range s.n {
+		if f := &s.n[j]; f.fail != failNone && (j == i || f.target == uint8(i)) {
+			r.violate(10, "%s is part of a FAILOVER that runs", name)
+		}
+	}
+	if s.down(i) || n.phase == absent {
+		return
+	}
+	all := s.primaries()
+	if len(all) != 1 {
+		r.violate(6, "%s is to go, and the primary is not beyond doubt: %v", name, all)
+		return
+	}
+	p := all[0]
+	r.checkOneMind(s, p, name+" is to go")
+	r.othersUp(s, i, p)
+	switch {
+	case s.slice != uint8(p):
+		r.violate(7, "%s is to go, and the primary Service does not lead to %s", name, podNames[p])
+	case s.reads&(1<<i) != 0:
+		r.violate(7, "%s is to go, and the replicas' Service leads to it", name)
+	case n.clients && n.drain != drainPassed:
+		r.violate(7, "%s is to go with clients that have not had their time", name)
+	}
+}

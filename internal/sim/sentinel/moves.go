@@ -1,0 +1,164 @@
+package sentinel
+
+import "fmt"
+
+// MoveKind is what can happen.
+type MoveKind uint8
+
+// What can happen.
+const (
+	moveLook MoveKind = iota
+	moveAct
+	moveCrashOperator
+	moveStart
+	moveRemove
+	moveGone
+	moveSynced
+	moveReplicate
+	moveWrite
+	moveDemote
+	moveTakeOver
+	moveRefused
+	moveGiveUp
+	moveBackoff
+	moveDrained
+	moveHeal
+	moveLookAround
+	moveFindDown
+	moveFindReplica
+	moveHear
+	moveElected
+	moveNoReplica
+	moveChosen
+	moveSwitch
+	moveFailoverEnds
+	moveRepoint
+	moveCrash
+	moveDelete
+	moveReboot
+	moveLose
+	moveMute
+	moveFailover
+	moveCut
+)
+
+var moveText = map[MoveKind]string{
+	moveCrashOperator: "THE OPERATOR DIES",
+	moveStart:         "%s starts",
+	moveRemove:        "the StatefulSet controller removes %s",
+	moveGone:          "the pod of %s is gone",
+	moveSynced:        "%s has synchronised",
+	moveReplicate:     "%s has caught up",
+	moveWrite:         "%s acknowledges a write",
+	moveDemote:        "%s demotes itself for its FAILOVER",
+	moveTakeOver:      "the target of %s takes over",
+	moveRefused:       "the target of %s refuses, so it is primary again",
+	moveGiveUp:        "the FAILOVER of %s is given up",
+	moveBackoff:       "the backoff has passed",
+	moveDrained:       "the clients of %s have had their time",
+	moveHeal:          "all is well again",
+	moveLookAround:    "the Sentinels look around",
+	moveFindDown:      "the Sentinels find their primary down",
+	moveFindReplica:   "the Sentinels find that their primary is none",
+	moveHear:          "%s hears whom others name",
+	moveElected:       "%s is elected to fail over",
+	moveNoReplica:     "%s finds nobody to promote",
+	moveChosen:        "%s is chosen by the Sentinels",
+	moveSwitch:        "%s names whom it has promoted",
+	moveFailoverEnds:  "%s ends its failover",
+	moveRepoint:       "the Sentinels repoint %s",
+	moveCrash:         "%s CRASHES",
+	moveDelete:        "SOMEBODY deletes the pod of %s",
+	moveReboot:        "%s CRASHES",
+	moveLose:          "%s LOSES ITS STATE",
+	moveMute:          "%s FALLS SILENT",
+	moveFailover:      "A USER runs SENTINEL FAILOVER on %s",
+	moveCut:           "A PARTITION",
+}
+
+// Move is one thing that happens.
+type Move struct {
+	Kind  MoveKind
+	Place string
+	What  string
+}
+
+func (m Move) String() string {
+	switch m.Kind {
+	case moveLook:
+		return "the operator looks, and wants to " + m.What
+	case moveAct:
+		return "the operator at " + m.What
+	default:
+	}
+	text := moveText[m.Kind]
+	if m.Place != "" {
+		return fmt.Sprintf(text, m.Place)
+	}
+	return text
+}
+
+// run computes what can happen in a world. It is not safe for concurrent use.
+type run struct {
+	world *World
+	plans map[State]planned
+	out   []edge
+	fault bool
+	found *Violation
+}
+
+func newRun(w *World) *run { return &run{world: w, plans: map[State]planned{}} }
+
+// Moves lists everything that can happen next. The slice is reused.
+func (r *run) Moves(s *State) []edge {
+	r.out, r.fault = r.out[:0], false
+	r.operatorMoves(s)
+	r.podMoves(s)
+	r.serverMoves(s)
+	r.sentinelMoves(s)
+	r.timeMoves(s)
+	r.faultMoves(s)
+	return r.out
+}
+
+// emit takes a move, and checks what must hold wherever it leads.
+func (r *run) emit(m Move, next State) {
+	next.canonical()
+	r.checkState(&next)
+	r.out = append(r.out, edge{Move: m, Next: next, Fault: r.fault, Broken: r.found != nil})
+}
+
+// node is a move of one node, sentinel one of a Sentinel.
+func (r *run) node(s *State, kind MoveKind, i int, change func(*State, *node)) {
+	next := *s
+	change(&next, &next.n[i])
+	r.emit(Move{Kind: kind, Place: podNames[i]}, next)
+}
+
+func (r *run) sentinel(s *State, kind MoveKind, k int, change func(*State, *sentinel)) {
+	next := *s
+	change(&next, &next.s[k])
+	r.emit(Move{Kind: kind, Place: sentinelNames[k]}, next)
+}
+
+// timeMoves let the waits pass that are about time alone, and heal what heals.
+func (r *run) timeMoves(s *State) {
+	if s.attempt == attemptFailed {
+		next := *s
+		next.attempt = attemptWaited
+		r.emit(Move{Kind: moveBackoff}, next)
+	}
+	for i := range s.n {
+		if s.n[i].drain == drainBegun && s.n[i].clients {
+			r.node(s, moveDrained, i, func(_ *State, n *node) { n.drain = drainPassed })
+		}
+	}
+	next := *s
+	next.far = 0
+	for k := range next.s {
+		next.s[k].mute = false
+	}
+	if next != *s {
+		r.emit(Move{Kind: moveHeal}, next)
+	}
+}

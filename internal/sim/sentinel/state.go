@@ -1,0 +1,338 @@
+package sentinel
+
+import "math/bits"
+
+// The bounds of a world: data nodes and Sentinels.
+const (
+	maxNodes     = 3
+	maxSentinels = 4
+)
+
+// The values of node.follows, sentinel.watch and others that are no node.
+const (
+	nobody uint8 = 0xff // model.Nobody, or no endpoint, or no primary watched
+	gone   uint8 = 0xfe // the address of a pod that is no more
+)
+
+// The phases of a pod.
+const (
+	absent uint8 = iota
+	running
+	terminating
+)
+
+// The readiness gate of a pod.
+const (
+	gateNever uint8 = iota
+	gateOut
+	gateIn
+)
+
+// The drain of a pod.
+const (
+	drainNo uint8 = iota
+	drainBegun
+	drainPassed
+)
+
+// A FAILOVER that runs on a server.
+const (
+	failNone uint8 = iota
+	failWaiting
+	failProgress
+)
+
+// writes is a set of writes.
+type writes uint8
+
+func (w writes) has(all writes) bool { return all&^w == 0 }
+func (w writes) count() int          { return bits.OnesCount8(uint8(w)) }
+
+// node is a data node: a pod, its server and its disk.
+type node struct {
+	phase, gate, drain uint8
+	stale              bool
+	clients            bool
+
+	up      bool // its process runs
+	primary bool
+	labeled bool // its label says that it is primary
+	follows uint8
+	linked  bool
+	fail    uint8
+	target  uint8
+	zero    bool // its replica-priority is 0
+
+	hist, hist2, off2 uint8
+	set               writes
+	diskHist          uint8
+	diskSet           writes
+}
+
+// sentinel is one Sentinel and its pod.
+type sentinel struct {
+	phase uint8
+	stale bool
+	up    bool
+	mute  bool // it does not answer the operator, and acts
+	// watch is whom it names, with the configuration epoch; nobody when it watches none.
+	watch, epoch uint8
+	unset        bool // it has not been told how to watch
+	down         bool // it finds the primary down
+	// knows are the nodes that it has as primary or replicas, ranked those of them that
+	// it has last seen with a priority above 0, others the Sentinels that it knows.
+	knows, ranked, others uint8
+}
+
+// failover is one that a Sentinel runs.
+type failover struct {
+	kind uint8
+	part uint8 // 1: it is about to choose, 2: it has promoted to, or told the primary
+	by   uint8
+	from uint8
+	to   uint8
+}
+
+// The kinds of failover.
+const (
+	foNone        uint8 = iota
+	foOwn               // by their own election
+	foUser              // somebody's SENTINEL FAILOVER
+	foAsked             // the operator's SENTINEL FAILOVER
+	foCoordinated       // the operator's SENTINEL FAILOVER COORDINATED
+)
+
+// operator is the step that the operator is in the middle of.
+type operator struct {
+	step uint16 // its number in the book
+	part uint8
+	// gone are the nodes and Sentinels whose pods have been replaced since the look.
+	gone uint8
+}
+
+// State is all there is of one instance, small enough to be a key.
+type State struct {
+	n [maxNodes]node
+	s [maxSentinels]sentinel
+
+	size, sentinels uint8 // what the StatefulSets are asked for
+	far             uint8 // who is on the far side of a partition: nodes, then Sentinels
+	fo              failover
+
+	slice uint8
+	reads uint8
+
+	formed  bool
+	last    uint8
+	hists   [3]uint8
+	attempt uint8
+	lead    uint8 // who was made primary last
+
+	op operator
+
+	owed    writes
+	written uint8
+	faults  uint8
+	crashes uint8
+}
+
+// The attempt at a handover.
+const (
+	attemptNone uint8 = iota
+	attemptFailed
+	attemptWaited
+)
+
+// sbit is the bit of a Sentinel in sets of nodes and Sentinels.
+func sbit(i int) uint8 { return 1 << (maxNodes + i) }
+
+func (s *State) farNode(i int) bool     { return s.far&(1<<i) != 0 }
+func (s *State) farSentinel(i int) bool { return s.far&sbit(i) != 0 }
+
+// reach: two data nodes reach each other.
+func (s *State) reach(i, j int) bool { return s.n[j].up && s.farNode(i) == s.farNode(j) }
+
+// sees: a Sentinel reaches a data node.
+func (s *State) sees(k int, i uint8) bool {
+	return i < maxNodes && s.n[i].up && s.farSentinel(k) == s.farNode(int(i))
+}
+
+// talk: two Sentinels reach each other.
+func (s *State) talk(a, b int) bool {
+	return s.s[a].up && s.s[b].up && s.farSentinel(a) == s.farSentinel(b)
+}
+
+// active: a Sentinel runs and watches somebody.
+func (s *State) active(k int) bool { return s.s[k].up && s.s[k].watch != nobody }
+
+// answers: a Sentinel answers the operator; heard: a data node does.
+func (s *State) answers(k int) bool { return s.s[k].up && !s.s[k].mute && !s.farSentinel(k) }
+func (s *State) heard(i int) bool   { return s.n[i].up && !s.farNode(i) }
+
+// ready is the pod's condition.
+func (s *State) ready(i int) bool {
+	n := &s.n[i]
+	return n.phase == running && n.gate == gateIn && n.up
+}
+
+// down is the truth that the design's word means.
+func (s *State) down(i int) bool { return !s.ready(i) || s.farNode(i) }
+
+// primaries are the servers that say that they are primary, heard or not.
+func (s *State) primaries() (all []int) {
+	for i := range s.n {
+		if s.n[i].up && s.n[i].primary {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+// attached is the truth about a replica that has all of the primary's history but
+// perhaps its last writes.
+func (s *State) attached(i, primary int) bool {
+	n := &s.n[i]
+	return n.up && !n.primary && n.follows == uint8(primary) && n.linked && n.hist == s.n[primary].hist
+}
+
+// copies is everything that any server or disk still holds.
+func (s *State) copies() (all writes) {
+	for i := range s.n {
+		all |= s.n[i].diskSet
+		if s.n[i].up {
+			all |= s.n[i].set
+		}
+	}
+	return all
+}
+
+// turn makes the copy continue its history under another id.
+func (n *node) turn(h uint8) {
+	if n.hist != h {
+		n.hist2, n.off2, n.hist = n.hist, uint8(n.set.count()+1), h //nolint:gosec // eight writes at most
+	}
+}
+
+// newHistory is an id that nothing in the state bears.
+func (s *State) newHistory() uint8 {
+	used := uint64(1)
+	for _, h := range s.hists {
+		used |= 1 << h
+	}
+	for i := range s.n {
+		used |= 1<<s.n[i].hist | 1<<s.n[i].hist2 | 1<<s.n[i].diskHist
+	}
+	return uint8(bits.TrailingZeros64(^used)) //nolint:gosec // below 64
+}
+
+// canonical forgets what cannot matter any more, ranks epochs, and renames histories
+// in order of their appearance.
+func (s *State) canonical() {
+	for i := range s.n {
+		s.n[i].tidy()
+		if n := &s.n[i]; n.linked && (n.follows >= maxNodes || !s.reach(i, int(n.follows))) {
+			n.linked = false
+		}
+	}
+	for k := range s.s {
+		s.tidySentinel(k)
+	}
+	if s.fo.kind == foNone || !s.s[s.fo.by].up {
+		s.fo = failover{}
+	}
+	if s.op.step == 0 {
+		s.op = operator{}
+	}
+	s.rankEpochs()
+	s.renameHistories()
+}
+
+func (s *State) tidySentinel(k int) {
+	t := &s.s[k]
+	if t.phase == absent {
+		*t = sentinel{watch: nobody}
+		return
+	}
+	if t.watch == nobody {
+		t.epoch, t.unset, t.down, t.knows, t.ranked, t.others = 0, false, false, 0, 0, 0
+		return
+	}
+	t.knows |= 1 << t.watch
+	t.ranked &= t.knows &^ (1 << t.watch)
+	if t.down && s.fine(k) {
+		t.down = false
+	}
+}
+
+// fine: the primary that a Sentinel names answers it, and says that it is one.
+func (s *State) fine(k int) bool {
+	w := s.s[k].watch
+	return s.sees(k, w) && s.n[w].primary
+}
+
+func (s *State) rankEpochs() {
+	var used [maxSentinels + 1]uint8
+	var rank uint8
+	for e := 1; e <= maxEpoch; e++ {
+		found := false
+		for k := range s.s {
+			if s.s[k].epoch == uint8(e) {
+				if !found {
+					rank++
+					found = true
+				}
+				used[k] = rank
+			}
+		}
+	}
+	for k := range s.s {
+		s.s[k].epoch = used[k]
+	}
+}
+
+// maxEpoch is more than ranked epochs and one more.
+const maxEpoch = maxSentinels + 2
+
+func (s *State) renameHistories() {
+	var names [32]uint8
+	next := uint8(1)
+	rename := func(h *uint8) {
+		if *h == 0 {
+			return
+		}
+		if names[*h] == 0 {
+			names[*h] = next
+			next++
+		}
+		*h = names[*h]
+	}
+	for i := range s.hists {
+		rename(&s.hists[i])
+	}
+	for i := range s.n {
+		rename(&s.n[i].hist)
+		rename(&s.n[i].hist2)
+		rename(&s.n[i].diskHist)
+	}
+}
+
+// tidy zeroes what a pod that is absent, or a process that is dead, cannot have.
+func (n *node) tidy() {
+	if n.phase == absent {
+		*n = node{follows: nobody, diskHist: n.diskHist, diskSet: n.diskSet}
+		return
+	}
+	if !n.up {
+		n.primary, n.follows, n.linked, n.fail, n.zero = false, nobody, false, failNone, false
+		n.hist, n.hist2, n.set, n.clients = 0, 0, 0, false
+	}
+	if n.primary {
+		n.follows, n.linked = nobody, false
+	}
+	if n.fail == failNone {
+		n.target = 0
+	}
+	if n.hist2 == 0 {
+		n.off2 = 0
+	}
+}

@@ -1,0 +1,269 @@
+package sentinel
+
+import "math/bits"
+
+// quorum is how many Sentinels have to find a primary down.
+const quorum = 2
+
+// sentinelMoves are what Sentinels do by themselves.
+func (r *run) sentinelMoves(s *State) {
+	r.lookAround(s)
+	r.findDown(s)
+	for k := range s.s {
+		if !s.active(k) {
+			continue
+		}
+		r.hear(s, k)
+		r.elect(s, k)
+	}
+	r.repoint(s)
+	switch s.fo.part {
+	case 1:
+		r.choose(s)
+	case 2:
+		r.conclude(s)
+	}
+}
+
+// lookAround lets all Sentinels see what there is to be seen: they find replicas and
+// each other, and what priorities are.
+func (r *run) lookAround(s *State) {
+	next := *s
+	for k := range s.s {
+		if s.active(k) {
+			next.s[k] = s.around(k)
+		}
+	}
+	if next != *s {
+		r.emit(Move{Kind: moveLookAround}, next)
+	}
+}
+
+func (s *State) around(k int) sentinel {
+	t := s.s[k]
+	if s.fine(k) {
+		for i := range s.n {
+			if n := &s.n[i]; n.up && n.follows == t.watch && n.linked {
+				t.knows |= 1 << i
+			}
+		}
+	}
+	for i := range s.n {
+		if t.knows&(1<<i) != 0 && s.sees(k, uint8(i)) {
+			t.ranked &^= 1 << i
+			if !s.n[i].zero && t.watch != uint8(i) {
+				t.ranked |= 1 << i
+			}
+		}
+	}
+	for o := range s.s {
+		if o != k && s.active(o) && s.meets(k, o) {
+			t.others |= 1 << o
+		}
+	}
+	return t
+}
+
+// meets: two Sentinels hear each other, by a data node that both of them know.
+func (s *State) meets(a, b int) bool {
+	if !s.talk(a, b) {
+		return false
+	}
+	both := s.s[a].knows & s.s[b].knows
+	for i := range s.n {
+		if both&(1<<i) != 0 && s.sees(a, uint8(i)) {
+			return true
+		}
+	}
+	return false
+}
+
+// findDown: all that do not reach whom they name find it down, and, after a longer
+// while, all whose primary says that it is a replica. The operator is quicker than that
+// (see docs/adr/0004).
+func (r *run) findDown(s *State) {
+	next, later := *s, *s
+	for k := range s.s {
+		if !s.active(k) {
+			continue
+		}
+		if !s.sees(k, s.s[k].watch) {
+			next.s[k].down = true
+		} else if !s.n[s.s[k].watch].primary {
+			later.s[k].down = true
+		}
+	}
+	if next != *s {
+		r.emit(Move{Kind: moveFindDown}, next)
+	}
+	if later != *s && s.op.step == 0 && r.plan(s).step == 0 {
+		r.emit(Move{Kind: moveFindReplica}, later)
+	}
+}
+
+// hear: a Sentinel believes another one with a higher epoch.
+func (r *run) hear(s *State, k int) {
+	best := k
+	for o := range s.s {
+		if s.active(o) && s.s[o].epoch > s.s[best].epoch && s.meets(k, o) {
+			best = o
+		}
+	}
+	if best == k {
+		return
+	}
+	r.sentinel(s, moveHear, k, func(s *State, _ *sentinel) { s.name(k, s.s[best].watch, s.s[best].epoch) })
+}
+
+// name makes a Sentinel name a primary. Whoever changes its mind forgets what it was
+// about, and looks at all anew.
+func (s *State) name(k int, primary, epoch uint8) {
+	t := &s.s[k]
+	t.epoch = epoch
+	if s.fo.kind != foNone && s.fo.by == uint8(k) {
+		s.fo = failover{}
+	}
+	if t.watch == primary {
+		return
+	}
+	t.watch, t.down, t.ranked = primary, false, 0
+	t.knows |= 1 << primary
+}
+
+// nextEpoch is more than any Sentinel has.
+func (s *State) nextEpoch() uint8 {
+	var most uint8
+	for k := range s.s {
+		most = max(most, s.s[k].epoch)
+	}
+	return most + 1
+}
+
+// elect: a Sentinel that finds its primary down, as a quorum does, is elected by a
+// majority of those that it knows.
+func (r *run) elect(s *State, k int) {
+	if s.fo.kind != foNone || !s.s[k].down || !s.elects(k) {
+		return
+	}
+	found := 0
+	for o := range s.s {
+		if s.active(o) && s.talk(k, o) && s.s[o].down && s.s[o].watch == s.s[k].watch {
+			found++
+		}
+	}
+	if found < quorum {
+		return
+	}
+	r.sentinel(s, moveElected, k, func(s *State, t *sentinel) {
+		s.fo = failover{kind: foOwn, part: 1, by: uint8(k), from: t.watch, to: nobody}
+	})
+}
+
+// elects: enough of those that a Sentinel knows would vote for it.
+func (s *State) elects(k int) bool {
+	votes := 1
+	for o := range s.s {
+		if s.s[k].others&(1<<o) != 0 && s.active(o) && s.talk(k, o) {
+			votes++
+		}
+	}
+	return votes >= max(quorum, (bits.OnesCount8(s.s[k].others)+1)/2+1)
+}
+
+// candidates are those that a Sentinel could promote: of what it reaches, and has last
+// seen with a priority, those with the most.
+func (s *State) candidates(k int) (out []int) {
+	t := &s.s[k]
+	most := -1
+	for i := range s.n {
+		if t.ranked&(1<<i) == 0 || !s.sees(k, uint8(i)) {
+			continue
+		}
+		switch c := s.n[i].set.count(); {
+		case c > most:
+			most, out = c, []int{i}
+		case c == most:
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// choose: the elected Sentinel promotes a replica, or tells the primary to hand over.
+func (r *run) choose(s *State) {
+	k := int(s.fo.by)
+	x := s.fo.from
+	able := s.candidates(k)
+	coordinated := s.fo.kind == foCoordinated
+	if len(able) == 0 || coordinated && !s.fine(k) {
+		r.sentinel(s, moveNoReplica, k, func(s *State, _ *sentinel) { s.fo = failover{} })
+		return
+	}
+	for _, i := range able {
+		r.node(s, moveChosen, i, func(s *State, n *node) {
+			s.fo.part, s.fo.to = 2, uint8(i)
+			if !coordinated {
+				r.wins(s, i)
+				return
+			}
+			p := &s.n[x]
+			if p.fail == failNone && n.follows == x && n.linked {
+				p.fail, p.target = failWaiting, uint8(i)
+			}
+		})
+	}
+}
+
+// wins: a Sentinel has promoted a node. What that one lacks of what a primary had that
+// the Sentinel could not reach is written off.
+func (r *run) wins(s *State, i int) {
+	rival := false
+	for _, p := range s.primaries() {
+		rival = rival || (p != i && s.sees(int(s.fo.by), uint8(p)))
+	}
+	if s.fo.kind == foUser || (s.fo.kind == foOwn && !rival) {
+		s.owed &= s.n[i].set
+	}
+	r.checkWins(s, i, rival)
+	s.becomePrimary(i)
+}
+
+// conclude: the Sentinel sees that the role has moved, and names the new primary; or
+// it gives up.
+func (r *run) conclude(s *State) {
+	k, to := int(s.fo.by), s.fo.to
+	p := &s.n[s.fo.from]
+	switch {
+	case s.sees(k, to) && s.n[to].primary:
+		r.sentinel(s, moveSwitch, k, func(s *State, _ *sentinel) {
+			s.name(k, to, s.nextEpoch())
+			s.fo = failover{}
+		})
+	case s.fo.kind == foCoordinated && s.sees(k, s.fo.from) && p.fail != failNone:
+	default:
+		r.sentinel(s, moveFailoverEnds, k, func(s *State, _ *sentinel) { s.fo = failover{} })
+	}
+}
+
+// repoint: Sentinels let whom they know follow whom they name, if that one is primary.
+func (r *run) repoint(s *State) {
+	for i := range s.n {
+		var told uint8
+		for k := range s.s {
+			p := s.s[k].watch
+			busy := s.fo.kind != foNone && s.fo.by == uint8(k)
+			if busy || !s.active(k) || !s.fine(k) || p == uint8(i) || told&(1<<p) != 0 {
+				continue
+			}
+			n := &s.n[i]
+			if s.s[k].knows&(1<<i) == 0 || !s.sees(k, uint8(i)) || n.follows == p || n.fail != failNone {
+				continue
+			}
+			told |= 1 << p
+			r.node(s, moveRepoint, i, func(s *State, _ *node) {
+				r.checkFollow(s, i, int(p))
+				s.point(i, p)
+			})
+		}
+	}
+}
