@@ -200,6 +200,10 @@ func TestTheQuorumPromotes(t *testing.T) {
 				s.Nodes[i].Server.ReplID, s.Nodes[i].Server.Offset, s.Nodes[i].Server.Keys = "h1", 1000, 10
 			}
 		}, step: "promote v-0 (it holds the most of the newest known history, and the Sentinels name it)"},
+		{name: "nobody while they are about to hear of another one", given: with(watched(lost()), func(s *model.SentinelSet) {
+			naming(addr(1))(s)
+			s.Nodes[0].Watch.Primary, s.Nodes[0].Watch.Epoch = "v-3:6379", 5
+		}), hold: model.SentinelsDisagree},
 		{name: "a node that holds more than whom they name is ranked first", given: with(watched(lost()), naming(addr(0))), change: func(s *model.Shard) {
 			for i := range s.Nodes {
 				rebooted(&s.Nodes[i])

@@ -66,14 +66,27 @@ func (s sentinel) failingOver() (model.SentinelNode, bool) {
 	return model.SentinelNode{}, false
 }
 
-// named is whom as many Sentinels name as have to agree.
+// named is whom as many Sentinels name as have to agree, and of whom they are not about
+// to change their minds: one that names another with a later epoch is believed by them.
 func (s sentinel) named() (address string, ok bool) {
 	for _, n := range s.watching() {
-		if s.set.Agreeing(n.Watch.Primary) >= s.set.Needed() {
-			return n.Watch.Primary, true
+		p := n.Watch.Primary
+		if s.set.Agreeing(p) >= s.set.Needed() && !slices.ContainsFunc(s.watching(), func(o model.SentinelNode) bool { return o.Watch.Epoch > s.epochOf(p) }) {
+			return p, true
 		}
 	}
 	return "", false
+}
+
+// epochOf is the highest epoch with which a node is named.
+func (s sentinel) epochOf(address string) int64 {
+	var highest int64
+	for _, n := range s.watching() {
+		if n.Watch.Primary == address {
+			highest = max(highest, n.Watch.Epoch)
+		}
+	}
+	return highest
 }
 
 // Recognised says that the Sentinels take a primary for one, or have not been told
