@@ -123,9 +123,9 @@ func (r *run) checkAsk(s *State) {
 }
 
 // checkWins: law 9 when Sentinels have promoted a node.
-func (r *run) checkWins(s *State, i int, rival bool) {
+func (r *run) checkWins(s *State, i int) {
 	if missing := s.owed &^ s.n[i].set; missing != 0 {
-		r.violate(9, "the Sentinels promote %s, which lacks acknowledged writes %b (another primary is there: %t)", podNames[i], missing, rival)
+		r.violate(9, "the Sentinels promote %s, which lacks acknowledged writes %b", podNames[i], missing)
 	}
 	if n := &s.n[i]; s.fo.kind == foOwn && !n.primary && n.follows == nobody && n.zero {
 		r.violate(18, "the Sentinels promote %s, which has booted and was not compared", podNames[i])
@@ -256,7 +256,7 @@ func (r *run) checkTakeDown(s *State, i int, scaling bool) {
 	if s.down(i) || n.phase == absent {
 		return
 	}
-	all := s.primaries()
+	all := s.visible()
 	if len(all) != 1 {
 		r.violate(6, "%s is to go, and the primary is not beyond doubt: %v", name, all)
 		return

@@ -56,7 +56,7 @@ func (s *State) boot(i int) {
 
 // vanish ends a pod: its address leads nowhere, its emptyDir is lost.
 func (w *World) vanish(s *State, i int) {
-	w.die(s, i, true, false)
+	w.die(s, i, true, s.lead == uint8(i) && s.theirs) // Sentinels promote also who is about to go
 	disk := s.n[i]
 	s.n[i] = node{follows: nobody}
 	if w.Durable {
@@ -75,6 +75,9 @@ func (w *World) vanish(s *State, i int) {
 	}
 	s.reads &^= 1 << i
 	s.op.gone |= 1 << i
+	if s.lead == uint8(i) && s.theirs {
+		s.owed &= w.lasting(s)
+	}
 }
 
 // die ends a server's process. Unless the operator ended it, what it alone had
@@ -260,8 +263,12 @@ func (s *State) target(n *node) *node {
 // becomePrimary is REPLICAOF NO ONE and its like: a new history begins. One that is
 // primary already stays as it is.
 func (s *State) becomePrimary(i int) {
+	s.lead, s.theirs = uint8(i), false
+	s.become(i)
+}
+
+func (s *State) become(i int) {
 	n := &s.n[i]
-	s.lead = uint8(i)
 	if n.primary {
 		return
 	}

@@ -44,7 +44,7 @@ func (r *run) plan(s *State) planned {
 // seenPart keeps of a state what View reads.
 func (s *State) seenPart() State {
 	v := *s
-	v.op, v.owed, v.written, v.faults, v.crashes, v.lead = operator{}, 0, 0, 0, 0, 0
+	v.op, v.owed, v.written, v.faults, v.crashes, v.lead, v.theirs = operator{}, 0, 0, 0, 0, 0, false
 	if v.fo.kind != foNone {
 		v.fo = failover{kind: foOwn, by: v.fo.by}
 	}

@@ -31,14 +31,17 @@ func (r *run) checkTakeSentinel(s *State, k int, what string) {
 	if s.fo.kind != foNone && s.answers(int(s.fo.by)) {
 		r.violate(10, "%s is to be %s while %s fails over", name, what, sentinelNames[s.fo.by])
 	}
-	all := s.primaries()
+	all := s.visible()
 	if len(all) != 1 {
 		r.violate(18, "%s is to be %s, and the primary is not beyond doubt: %v", name, what, all)
 		return
 	}
-	left := 0
+	left, without := 0, k
+	if what == "reset" {
+		without = maxSentinels // it has its vote, and cannot be elected
+	}
 	for o := range s.s {
-		if o != k && s.complete(o, k, all[0]) {
+		if o != k && s.complete(o, without, all[0]) {
 			left++
 		}
 	}

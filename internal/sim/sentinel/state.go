@@ -96,7 +96,8 @@ type failover struct {
 // The kinds of failover.
 const (
 	foNone        uint8 = iota
-	foOwn               // by their own election
+	foOwn               // by their own election, of a primary that they do not reach
+	foOverrule          // by their own election, beside a primary that they reach
 	foUser              // somebody's SENTINEL FAILOVER
 	foAsked             // the operator's SENTINEL FAILOVER
 	foCoordinated       // the operator's SENTINEL FAILOVER COORDINATED
@@ -127,6 +128,7 @@ type State struct {
 	hists   [3]uint8
 	attempt uint8
 	lead    uint8 // who was made primary last
+	theirs  bool  // by the Sentinels alone
 
 	op operator
 
@@ -193,6 +195,16 @@ func (s *State) primaries() (all []int) {
 func (s *State) attached(i, primary int) bool {
 	n := &s.n[i]
 	return n.up && !n.primary && n.follows == uint8(primary) && n.linked && n.hist == s.n[primary].hist
+}
+
+// visible are the primaries that the operator hears.
+func (s *State) visible() (all []int) {
+	for _, p := range s.primaries() {
+		if s.heard(p) {
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 // copies is everything that any server or disk still holds.
@@ -262,6 +274,20 @@ func (s *State) tidySentinel(k int) {
 	if t.down && s.fine(k) {
 		t.down = false
 	}
+}
+
+// superseded: another Sentinel that this one hears has a higher epoch; -1 for none.
+func (s *State) superseded(k int) int {
+	best := k
+	for o := range s.s {
+		if s.active(o) && s.s[o].epoch > s.s[best].epoch && s.meets(k, o) {
+			best = o
+		}
+	}
+	if best == k {
+		return -1
+	}
+	return best
 }
 
 // fine: the primary that a Sentinel names answers it, and says that it is one.

@@ -79,8 +79,8 @@ func (s *State) meets(a, b int) bool {
 }
 
 // findDown: all that do not reach whom they name find it down, and, after a longer
-// while, all whose primary says that it is a replica. The operator is quicker than that
-// (see docs/adr/0004).
+// while, all whose primary says that it is a replica. Servers, gossip and the operator
+// are quicker than that (see docs/adr/0004).
 func (r *run) findDown(s *State) {
 	next, later := *s, *s
 	for k := range s.s {
@@ -89,27 +89,32 @@ func (r *run) findDown(s *State) {
 		}
 		if !s.sees(k, s.s[k].watch) {
 			next.s[k].down = true
-		} else if !s.n[s.s[k].watch].primary {
+		} else if !s.n[s.s[k].watch].primary && s.superseded(k) < 0 {
 			later.s[k].down = true
 		}
 	}
 	if next != *s {
 		r.emit(Move{Kind: moveFindDown}, next)
 	}
-	if later != *s && s.op.step == 0 && r.plan(s).step == 0 {
+	if later != *s && !s.midway() && s.op.step == 0 && r.plan(s).step == 0 {
 		r.emit(Move{Kind: moveFindReplica}, later)
 	}
 }
 
-// hear: a Sentinel believes another one with a higher epoch.
-func (r *run) hear(s *State, k int) {
-	best := k
-	for o := range s.s {
-		if s.active(o) && s.s[o].epoch > s.s[best].epoch && s.meets(k, o) {
-			best = o
+// midway: a FAILOVER runs whose target can be reached.
+func (s *State) midway() bool {
+	for i := range s.n {
+		if n := &s.n[i]; n.fail != failNone && n.target < maxNodes && s.reach(i, int(n.target)) {
+			return true
 		}
 	}
-	if best == k {
+	return false
+}
+
+// hear: a Sentinel believes another one with a higher epoch.
+func (r *run) hear(s *State, k int) {
+	best := s.superseded(k)
+	if best < 0 {
 		return
 	}
 	r.sentinel(s, moveHear, k, func(s *State, _ *sentinel) { s.name(k, s.s[best].watch, s.s[best].epoch) })
@@ -156,6 +161,11 @@ func (r *run) elect(s *State, k int) {
 	}
 	r.sentinel(s, moveElected, k, func(s *State, t *sentinel) {
 		s.fo = failover{kind: foOwn, part: 1, by: uint8(k), from: t.watch, to: nobody}
+		for _, p := range s.primaries() {
+			if s.sees(k, uint8(p)) {
+				s.fo.kind = foOverrule
+			}
+		}
 	})
 }
 
@@ -214,18 +224,17 @@ func (r *run) choose(s *State) {
 	}
 }
 
-// wins: a Sentinel has promoted a node. What that one lacks of what a primary had that
-// the Sentinel could not reach is written off.
+// wins: a Sentinel has promoted a node. What that one lacks is written off to whoever
+// has asked for it, if it was not the operator, or to the Sentinels if they did not reach
+// the primary.
 func (r *run) wins(s *State, i int) {
-	rival := false
-	for _, p := range s.primaries() {
-		rival = rival || (p != i && s.sees(int(s.fo.by), uint8(p)))
-	}
-	if s.fo.kind == foUser || (s.fo.kind == foOwn && !rival) {
+	s.theirs = s.fo.kind == foUser || s.fo.kind == foOwn
+	if s.theirs {
 		s.owed &= s.n[i].set
 	}
-	r.checkWins(s, i, rival)
-	s.becomePrimary(i)
+	r.checkWins(s, i)
+	s.lead = uint8(i)
+	s.become(i)
 }
 
 // conclude: the Sentinel sees that the role has moved, and names the new primary; or
@@ -246,24 +255,32 @@ func (r *run) conclude(s *State) {
 }
 
 // repoint: Sentinels let whom they know follow whom they name, if that one is primary.
+// News travel faster than that.
 func (r *run) repoint(s *State) {
 	for i := range s.n {
 		var told uint8
 		for k := range s.s {
 			p := s.s[k].watch
-			busy := s.fo.kind != foNone && s.fo.by == uint8(k)
-			if busy || !s.active(k) || !s.fine(k) || p == uint8(i) || told&(1<<p) != 0 {
-				continue
-			}
-			n := &s.n[i]
-			if s.s[k].knows&(1<<i) == 0 || !s.sees(k, uint8(i)) || n.follows == p || n.fail != failNone {
+			if !s.repoints(k, i) || told&(1<<p) != 0 {
 				continue
 			}
 			told |= 1 << p
-			r.node(s, moveRepoint, i, func(s *State, _ *node) {
+			r.node(s, moveRepoint, i, func(s *State, n *node) {
+				if n.primary && s.lead == uint8(i) && s.theirs {
+					s.owed &= s.n[p].set // whoever had promoted it died before it told the others
+					s.lead = p
+				}
 				r.checkFollow(s, i, int(p))
 				s.point(i, p)
 			})
 		}
 	}
+}
+
+func (s *State) repoints(k, i int) bool {
+	busy := s.fo.kind != foNone && (s.fo.by == uint8(k) || (s.fo.part == 2 && s.fo.to == uint8(i)))
+	if busy || !s.active(k) || !s.fine(k) || s.s[k].watch == uint8(i) || s.superseded(k) >= 0 {
+		return false
+	}
+	return s.s[k].knows&(1<<i) != 0 && s.sees(k, uint8(i)) && s.n[i].follows != s.s[k].watch && s.n[i].fail == failNone
 }

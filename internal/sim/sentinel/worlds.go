@@ -12,7 +12,9 @@ func (w World) with(change func(*World)) World {
 }
 
 // calm is an instance in which nothing is to be done.
-func calm(name string, nodes uint8) World { return World{Name: name, Nodes: nodes, MaxStates: 1_000_000} }
+func calm(name string, nodes uint8) World {
+	return World{Name: name, Nodes: nodes, MaxStates: 1_000_000}
+}
 
 const (
 	node0 uint8 = 1 << iota
