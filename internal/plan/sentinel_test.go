@@ -220,6 +220,9 @@ func TestTheQuorumPromotes(t *testing.T) {
 		{name: "also if the Service leads to the other", given: with(watched(healthy()), each(func(n *model.SentinelNode) { n.Watch.Primary = addr(1) })),
 			change: func(s *model.Shard) { s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, "" },
 			step:   "let v-0 follow v-1 (a second primary; the Sentinels name v-1)", hold: model.TwoPrimaries},
+		{name: "neither while one fails over: it may be about to name the other", given: with(watched(healthy()), func(s *model.SentinelSet) { s.Nodes[1].Watch.FailingOver = true }),
+			change: func(s *model.Shard) { s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, "" },
+			hold:   model.SentinelFailover, of: "v-sentinel-1"},
 		{name: "neither while they do not agree", given: with(watched(healthy()), func(s *model.SentinelSet) {
 			s.Nodes[0].Watch.Primary, s.Nodes[1].Watch.Primary = addr(2), addr(1)
 		}), change: func(s *model.Shard) { s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, "" },

@@ -126,6 +126,9 @@ func (s sentinel) Settle(shard model.Shard) model.Decision {
 		}
 		return model.Wait(s.disagreement(shard, primaries[0]))
 	}
+	if n, busy := s.failingOver(); busy {
+		return model.Wait(hold(shard, model.SentinelFailover, n.Name, "it fails over, and may be about to name another primary"))
+	}
 	two := hold(shard, model.TwoPrimaries, "", "several nodes say that they are primary: "+names(primaries))
 	address, ok := s.named()
 	for _, keep := range primaries {
