@@ -92,32 +92,30 @@ func (a *Actor) rank(ctx context.Context, s model.Rank) error {
 	return node.SetReplicaPriority(ctx, s.Priority)
 }
 
-// promoteBySentinel asks one Sentinel, always the first that answers, to fail over. The
-// primary is none any more, so nothing can be lost by it.
+// promoteBySentinel asks one Sentinel to fail over. The primary is none any more, so
+// nothing can be lost by it.
 func (a *Actor) promoteBySentinel(ctx context.Context, shard string, s model.Promote) (Outcome, error) {
 	snap, _, err := a.again(ctx, shard, s)
 	if err != nil {
 		return Outcome{}, err
 	}
-	for _, n := range snap.Sentinels.Nodes {
-		if !n.Answered || n.Watch == nil {
-			continue
-		}
-		sentinel, err := a.server(ctx, n.Ref)
-		if err != nil {
-			return Outcome{}, err
-		}
-		err = sentinel.SentinelFailover(ctx, a.Valkey.Spec.Sentinel.PrimaryNameOrDefault())
-		switch {
-		case errors.Is(err, valkey.ErrSentinelBusy):
-			return Outcome{Holds: []model.Hold{{Shard: shard, Reason: model.SentinelFailover, Node: n.Name, Detail: "it fails over", After: turnAgain}}}, nil
-		case errors.Is(err, valkey.ErrNoGoodReplica):
-			return Outcome{Holds: []model.Hold{{Shard: shard, Reason: model.NoGoodReplica, Node: n.Name, After: askAgain,
-				Detail: "it sees no replica that it could promote"}}}, nil
-		}
+	n, ok := snap.Sentinels.Asked(s.Node.Address)
+	if !ok {
+		return Outcome{}, fmt.Errorf("%w: no Sentinel answers", ErrChanged)
+	}
+	sentinel, err := a.server(ctx, n.Ref)
+	if err != nil {
 		return Outcome{}, err
 	}
-	return Outcome{}, fmt.Errorf("%w: no Sentinel answers", ErrChanged)
+	err = sentinel.SentinelFailover(ctx, a.Valkey.Spec.Sentinel.PrimaryNameOrDefault())
+	switch {
+	case errors.Is(err, valkey.ErrSentinelBusy):
+		return Outcome{Holds: []model.Hold{{Shard: shard, Reason: model.SentinelFailover, Node: n.Name, Detail: "it fails over", After: turnAgain}}}, nil
+	case errors.Is(err, valkey.ErrNoGoodReplica):
+		return Outcome{Holds: []model.Hold{{Shard: shard, Reason: model.NoGoodReplica, Node: n.Name, After: askAgain,
+			Detail: "it sees no replica that it could promote"}}}, nil
+	}
+	return Outcome{}, err
 }
 
 // announced is the name and port that Sentinels and replicas know a data node by.

@@ -120,3 +120,22 @@ func TestWhatGivesUpDataOrTakesANodeDownIsDisruptive(t *testing.T) {
 		t.Error("a publication is disruptive")
 	}
 }
+
+func TestWhoCanPromoteANodeIsAsked(t *testing.T) {
+	knows := func(name string, replicas ...model.WatchedReplica) model.SentinelNode {
+		return model.SentinelNode{Ref: model.Ref{Name: name}, Answered: true, Watch: &model.Watch{Replicas: replicas}}
+	}
+	silent, stranger := knows("silent"), knows("watches nobody")
+	silent.Answered, stranger.Watch = false, nil
+	told, down, zero := knows("told"), knows("down", model.WatchedReplica{Address: "a", Down: true, Priority: 100}), knows("zero", model.WatchedReplica{Address: "a"})
+	able := knows("able", model.WatchedReplica{Address: "b", Priority: 100}, model.WatchedReplica{Address: "a", Priority: 100})
+	for want, nodes := range map[string][]model.SentinelNode{
+		"able": {silent, stranger, told, down, zero, able},
+		"told": {silent, stranger, told, down, zero},
+		"":     {silent, stranger},
+	} {
+		if got, ok := (model.SentinelSet{Nodes: nodes}).Asked("a"); got.Name != want || ok != (want != "") {
+			t.Errorf("%q is asked (%t), wanted %q", got.Name, ok, want)
+		}
+	}
+}

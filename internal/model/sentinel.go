@@ -1,6 +1,9 @@
 package model
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // SentinelSet is the Sentinels that watch an instance's only shard. The zero value
 // is none, as in every other topology.
@@ -116,6 +119,24 @@ func (s SentinelSet) Agreeing(address string) int {
 		}
 	}
 	return count
+}
+
+// Asked is the Sentinel that is asked to fail over to a node: the first that answers and
+// could promote it, or else the first that answers. One that has just been told whom to
+// watch may not know the node yet, and would refuse again and again.
+func (s SentinelSet) Asked(address string) (asked SentinelNode, ok bool) {
+	for _, n := range s.Nodes {
+		if !n.Answered || n.Watch == nil {
+			continue
+		}
+		if slices.ContainsFunc(n.Watch.Replicas, func(r WatchedReplica) bool { return r.Address == address && !r.Down && r.Priority > 0 }) {
+			return n, true
+		}
+		if !ok {
+			asked, ok = n, true
+		}
+	}
+	return asked, ok
 }
 
 // Needed is how many Sentinels have to agree: the quorum, which finds a primary
