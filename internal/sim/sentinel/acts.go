@@ -6,7 +6,7 @@ import "github.com/valkeeper/valkeeper/internal/model"
 func (a *act) promote(step model.Promote) {
 	i := index(step.Node)
 	if step.Means == model.BySentinel {
-		a.askSentinel()
+		a.askSentinel(step.Node)
 		return
 	}
 	if !a.reachable(i) {
@@ -18,24 +18,23 @@ func (a *act) promote(step model.Promote) {
 	a.done("promoted")
 }
 
-func (a *act) askSentinel() {
-	for k := range a.s.s {
-		if !a.s.answers(k) || a.s.s[k].watch == nobody || a.goneSentinel(k) {
-			continue
-		}
-		switch {
-		case a.s.fo.kind != foNone && a.s.fo.by == uint8(k):
-			a.done("it fails over already")
-		case len(a.s.candidates(k)) == 0:
-			a.done("it sees no replica that it could promote")
-		default:
-			a.checkAsk(&a.s)
-			a.s.fo = failover{kind: foAsked, part: 1, by: uint8(k), from: a.s.s[k].watch, to: nobody}
-			a.done("asked")
-		}
+func (a *act) askSentinel(node model.Ref) {
+	asked, ok := a.world.View(&a.s).Sentinels.Asked(node.Address)
+	if !ok {
+		a.done("no Sentinel answers")
 		return
 	}
-	a.done("no Sentinel answers")
+	k := index(asked.Ref)
+	switch {
+	case a.s.fo.kind != foNone && a.s.fo.by == k:
+		a.done("it fails over already")
+	case len(a.s.candidates(int(k))) == 0:
+		a.done("it sees no replica that it could promote")
+	default:
+		a.checkAsk(&a.s)
+		a.s.fo = failover{kind: foAsked, part: 1, by: k, from: a.s.s[k].watch, to: nobody}
+		a.done("asked")
+	}
 }
 
 func (a *act) follow(step model.Follow) {
@@ -190,7 +189,7 @@ func (a *act) resetWatch(step model.ResetWatch) {
 	}
 	a.checkTakeSentinel(&a.s, k, "reset")
 	a.checkForget(&a.s, k)
-	t.knows, t.ranked, t.others = 0, 0, 0
+	t.knows, t.ranked, t.others, t.away = 0, 0, 0, 0
 	if a.s.fo.by == uint8(k) {
 		a.s.fo = failover{}
 	}

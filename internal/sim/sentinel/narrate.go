@@ -72,6 +72,6 @@ func (t sentinel) String() string {
 	if t.phase == absent {
 		return "absent"
 	}
-	return fmt.Sprintf("%s stale=%t up=%t mute=%t names=%s epoch=%d unset=%t down=%t knows=%03b ranked=%03b others=%04b",
-		[]string{"absent", "running", "terminating"}[t.phase], t.stale, t.up, t.mute, place(t.watch), t.epoch, t.unset, t.down, t.knows, t.ranked, t.others)
+	return fmt.Sprintf("%s stale=%t up=%t mute=%t names=%s epoch=%d unset=%t down=%t knows=%03b ranked=%03b others=%04b-%04b",
+		[]string{"absent", "running", "terminating"}[t.phase], t.stale, t.up, t.mute, place(t.watch), t.epoch, t.unset, t.down, t.knows, t.ranked, t.others, t.away)
 }

@@ -15,6 +15,9 @@ func (r *run) podMoves(s *State) {
 			r.sentinel(s, moveGone, k, func(s *State, t *sentinel) {
 				*t = sentinel{watch: nobody}
 				s.op.gone |= sbit(k)
+				for o := range s.s {
+					s.s[o].away |= 1 << k
+				}
 			})
 		}
 	}

@@ -64,7 +64,7 @@ func (r *run) agrees(s *State, k, primary int) bool {
 	}
 	nodes := uint8(1)<<r.world.Wanted - 1
 	return t.phase == running && t.up && !t.stale && !t.mute && t.watch == uint8(primary) && !t.unset && !t.down &&
-		t.knows == nodes && t.ranked == nodes&^(1<<primary) && bits.OnesCount8(t.others) == int(r.world.WantedSentinels)-1
+		t.knows == nodes && t.ranked == nodes&^(1<<primary) && t.away == 0 && bits.OnesCount8(t.others) == int(r.world.WantedSentinels)-1
 }
 
 // ForPerson: one of the holds asks for a person's decision.

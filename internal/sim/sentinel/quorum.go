@@ -11,7 +11,7 @@ func (s *State) complete(k int, without int, primary int) bool {
 	}
 	others := 0
 	for o := range s.s {
-		if o != without && t.others&(1<<o) != 0 && s.active(o) && s.s[o].watch == uint8(primary) && s.talk(k, o) {
+		if o != without && s.active(o) && s.s[o].watch == uint8(primary) && s.calls(k, o) {
 			others++
 		}
 	}

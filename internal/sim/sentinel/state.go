@@ -80,8 +80,9 @@ type sentinel struct {
 	unset        bool // it has not been told how to watch
 	down         bool // it finds the primary down
 	// knows are the nodes that it has as primary or replicas, ranked those of them that
-	// it has last seen with a priority above 0, others the Sentinels that it knows.
-	knows, ranked, others uint8
+	// it has last seen with a priority above 0, others the Sentinels that it knows, and
+	// away those of them that it knows by an address which is no more.
+	knows, ranked, others, away uint8
 }
 
 // failover is one that a Sentinel runs.
@@ -163,6 +164,9 @@ func (s *State) sees(k int, i uint8) bool {
 func (s *State) talk(a, b int) bool {
 	return s.s[a].up && s.s[b].up && s.farSentinel(a) == s.farSentinel(b)
 }
+
+// calls: a Sentinel knows another one, and reaches it.
+func (s *State) calls(a, b int) bool { return (s.s[a].others&^s.s[a].away)&(1<<b) != 0 && s.talk(a, b) }
 
 // active: a Sentinel runs and watches somebody.
 func (s *State) active(k int) bool { return s.s[k].up && s.s[k].watch != nobody }
@@ -266,10 +270,11 @@ func (s *State) tidySentinel(k int) {
 		return
 	}
 	if t.watch == nobody {
-		t.epoch, t.unset, t.down, t.knows, t.ranked, t.others = 0, false, false, 0, 0, 0
+		t.epoch, t.unset, t.down, t.knows, t.ranked, t.others, t.away = 0, false, false, 0, 0, 0, 0
 		return
 	}
 	t.knows |= 1 << t.watch
+	t.away &= t.others
 	t.ranked &= t.knows &^ (1 << t.watch)
 	if t.down && s.fine(k) {
 		t.down = false

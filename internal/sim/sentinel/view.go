@@ -239,8 +239,8 @@ func (s *State) viewWatch(k int) *model.Watch {
 	usable := 1
 	for o := range s.s {
 		if t.others&(1<<o) != 0 {
-			out.Others = append(out.Others, sentinelIDs[o])
-			if s.talk(k, o) {
+			out.Others = append(out.Others, model.WatchedSentinel{ID: sentinelIDs[o], Down: !s.calls(k, o)})
+			if s.calls(k, o) {
 				usable++
 			}
 		}

@@ -59,6 +59,7 @@ func (s *State) around(k int) sentinel {
 	for o := range s.s {
 		if o != k && s.active(o) && s.meets(k, o) {
 			t.others |= 1 << o
+			t.away &^= 1 << o
 		}
 	}
 	return t
@@ -145,14 +146,14 @@ func (s *State) nextEpoch() uint8 {
 }
 
 // elect: a Sentinel that finds its primary down, as a quorum does, is elected by a
-// majority of those that it knows.
+// majority of those that it knows. News travel faster than that.
 func (r *run) elect(s *State, k int) {
-	if s.fo.kind != foNone || !s.s[k].down || !s.elects(k) {
+	if s.fo.kind != foNone || !s.s[k].down || !s.elects(k) || s.superseded(k) >= 0 {
 		return
 	}
 	found := 0
 	for o := range s.s {
-		if s.active(o) && s.talk(k, o) && s.s[o].down && s.s[o].watch == s.s[k].watch {
+		if s.active(o) && (o == k || s.calls(k, o)) && s.s[o].down && s.s[o].watch == s.s[k].watch {
 			found++
 		}
 	}
@@ -173,7 +174,7 @@ func (r *run) elect(s *State, k int) {
 func (s *State) elects(k int) bool {
 	votes := 1
 	for o := range s.s {
-		if s.s[k].others&(1<<o) != 0 && s.active(o) && s.talk(k, o) {
+		if s.active(o) && s.calls(k, o) {
 			votes++
 		}
 	}
