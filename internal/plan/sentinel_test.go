@@ -223,6 +223,9 @@ func TestTheQuorumPromotes(t *testing.T) {
 		{name: "neither while one fails over: it may be about to name the other", given: with(watched(healthy()), func(s *model.SentinelSet) { s.Nodes[1].Watch.FailingOver = true }),
 			change: func(s *model.Shard) { s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, "" },
 			hold:   model.SentinelFailover, of: "v-sentinel-1"},
+		{name: "neither while one is silent, and may be failing over", given: with(watched(healthy()), func(s *model.SentinelSet) { silentSentinel(&s.Nodes[1]) }),
+			change: func(s *model.Shard) { s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, "" },
+			hold:   model.TwoPrimaries},
 		{name: "neither while they do not agree", given: with(watched(healthy()), func(s *model.SentinelSet) {
 			s.Nodes[0].Watch.Primary, s.Nodes[1].Watch.Primary = addr(2), addr(1)
 		}), change: func(s *model.Shard) { s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, "" },

@@ -130,6 +130,10 @@ func (s sentinel) Settle(shard model.Shard) model.Decision {
 		return model.Wait(hold(shard, model.SentinelFailover, n.Name, "it fails over, and may be about to name another primary"))
 	}
 	two := hold(shard, model.TwoPrimaries, "", "several nodes say that they are primary: "+names(primaries))
+	if s.silent() > 0 {
+		two.Detail += "; not every Sentinel answers, and one that does not may be failing over"
+		return model.Wait(two)
+	}
 	address, ok := s.named()
 	for _, keep := range primaries {
 		if ok && keep.Address == address && shard.Stays(keep) {
