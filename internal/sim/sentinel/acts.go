@@ -31,8 +31,8 @@ func (a *act) askSentinel(node model.Ref) {
 	case len(a.s.candidates(int(k))) == 0:
 		a.done("it sees no replica that it could promote")
 	default:
-		a.checkAsk(&a.s)
-		a.s.fo = failover{kind: foAsked, part: 1, by: k, from: a.s.s[k].watch, to: nobody}
+		a.checkAsk(&a.s, k)
+		a.s.begin(foAsked, int(k))
 		a.done("asked")
 	}
 }
@@ -44,6 +44,7 @@ func (a *act) follow(step model.Follow) {
 		a.done("not done")
 		return
 	}
+	a.s.disown(int(i), p)
 	a.checkFollow(&a.s, int(i), int(p))
 	a.s.point(int(i), p)
 	a.done("told to follow")
@@ -156,7 +157,7 @@ func (a *act) watchPrimary(step model.WatchPrimary) {
 	case step.Instead != "" && busy:
 		a.done("it fails over")
 	case step.Instead != "" && !a.world.NoHello:
-		a.s.name(k, p, a.s.nextEpoch())
+		a.s.name(k, p, a.s.knownEpoch(k))
 		a.done("told")
 	case step.Instead != "" && a.s.op.part == 0:
 		*t = sentinel{phase: t.phase, stale: t.stale, up: true, watch: nobody}

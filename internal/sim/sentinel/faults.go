@@ -59,9 +59,7 @@ func (r *run) sentinelFaults(s *State, k int) {
 		r.sentinel(s, moveMute, k, func(_ *State, t *sentinel) { t.mute = true })
 	}
 	if f.Failover && s.active(k) && s.fo.kind == foNone && len(s.candidates(k)) > 0 {
-		r.sentinel(s, moveFailover, k, func(s *State, t *sentinel) {
-			s.fo = failover{kind: foUser, part: 1, by: uint8(k), from: t.watch, to: nobody}
-		})
+		r.sentinel(s, moveFailover, k, func(s *State, _ *sentinel) { s.begin(foUser, k) })
 	}
 }
 

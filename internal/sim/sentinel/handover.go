@@ -34,6 +34,7 @@ func (a *act) begin(from, to uint8) {
 	}
 	if a.world.Direct {
 		p.fail, p.target = failWaiting, to
+		s.op.epoch = s.nextEpoch()
 		a.part("FAILOVER sent")
 		return
 	}
@@ -45,7 +46,8 @@ func (a *act) begin(from, to uint8) {
 			a.done("it fails over already")
 			return
 		}
-		s.fo = failover{kind: foCoordinated, part: 1, by: uint8(k), from: s.s[k].watch, to: nobody}
+		s.begin(foCoordinated, k)
+		s.op.epoch = s.fo.epoch
 		a.part("SENTINEL FAILOVER COORDINATED")
 		return
 	}
@@ -95,12 +97,11 @@ func (a *act) tellSome(from uint8, first bool) {
 		a.done("unproven")
 		return
 	}
-	epoch := s.nextEpoch()
 	for k := range s.s {
-		if !s.answers(k) || a.goneSentinel(k) || s.s[k].watch == heir || s.s[k].watch == nobody || a.world.NoHello || a.world.Mutant.Untold {
+		if !s.answers(k) || a.goneSentinel(k) || s.s[k].watch == heir || s.s[k].watch == nobody || s.s[k].epoch >= s.op.epoch || a.world.NoHello || a.world.Mutant.Untold {
 			continue
 		}
-		s.name(k, heir, epoch)
+		s.name(k, heir, s.op.epoch)
 		if first {
 			break
 		}

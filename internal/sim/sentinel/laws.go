@@ -81,7 +81,7 @@ func (r *run) agreedOn(s *State) (uint8, bool) {
 // mayAct: Sentinels that could elect one of them to promote somebody else than a node.
 func (s *State) mayAct(i int) (int, bool) {
 	for k := range s.s {
-		if s.active(k) && s.s[k].watch != uint8(i) && s.elects(k) {
+		if s.active(k) && s.s[k].watch != uint8(i) && s.elects(k) && s.superseded(k) < 0 {
 			return k, true
 		}
 	}
@@ -91,7 +91,7 @@ func (s *State) mayAct(i int) (int, bool) {
 // checkPromote: laws 5, 9, 10 and 18 when the operator makes a server primary.
 func (r *run) checkPromote(s *State, i int) {
 	for _, p := range s.primaries() {
-		if p != i {
+		if p != i && s.served(p) {
 			r.violate(5, "%s is made primary while %s is", podNames[i], podNames[p])
 		}
 	}
@@ -112,13 +112,22 @@ func (r *run) checkPromote(s *State, i int) {
 	}
 }
 
-// checkAsk: laws 5 and 10 when Sentinels are asked to promote.
-func (r *run) checkAsk(s *State) {
-	if s.fo.kind != foNone {
+// served: a server that the operator does not hear, that was promoted and that no client
+// can have found is a primary to nobody: another may be made.
+func (s *State) served(i int) bool {
+	return s.heard(i) || s.n[i].gate != gateNever || s.serves(i)
+}
+
+// checkAsk: laws 5 and 10 when Sentinels are asked to promote. What they do themselves
+// to a primary that they do not reach is theirs.
+func (r *run) checkAsk(s *State, k uint8) {
+	if s.fo.kind != foNone && s.answers(int(s.fo.by)) {
 		r.violate(10, "a Sentinel is asked to fail over while %s does", sentinelNames[s.fo.by])
 	}
-	if all := s.primaries(); len(all) > 0 {
-		r.violate(5, "a Sentinel is asked to fail over while %s is primary", podNames[all[0]])
+	for _, p := range s.primaries() {
+		if s.served(p) && !(s.s[k].down && s.elects(int(k))) {
+			r.violate(5, "a Sentinel is asked to fail over while %s is primary", podNames[p])
+		}
 	}
 }
 

@@ -207,14 +207,28 @@ func (r *run) replicaMoves(s *State, i int) {
 	}
 }
 
+// serves: clients are connected to a node, or find it by the Service, or ask Sentinels
+// for it.
+func (s *State) serves(i int) bool {
+	if s.slice == uint8(i) || s.n[i].clients {
+		return true
+	}
+	for k := range s.s {
+		if s.active(k) && s.s[k].watch == uint8(i) && s.sees(k, uint8(i)) {
+			return true
+		}
+	}
+	return false
+}
+
 func (r *run) primaryMoves(s *State, i int) {
 	n := &s.n[i]
-	if n.fail == failNone && s.written < r.world.MaxWrites+1 && (s.slice == uint8(i) || n.clients) {
+	if n.fail == failNone && s.written < r.world.MaxWrites+1 && s.serves(i) {
 		r.node(s, moveWrite, i, func(s *State, n *node) {
 			w := writes(1) << s.written
 			s.written++
 			n.set |= w
-			n.clients = n.clients || s.slice == uint8(i)
+			n.clients = true
 			if len(s.primaries()) == 1 || s.lead == uint8(i) {
 				s.owed |= w
 			}
@@ -252,7 +266,12 @@ func (r *run) takeOver(s *State, i int) {
 		})
 		return
 	}
-	r.node(s, moveRefused, i, func(s *State, _ *node) { s.becomePrimary(i) })
+	r.node(s, moveRefused, i, func(s *State, _ *node) {
+		if len(s.primaries()) == 0 {
+			s.becomePrimary(i)
+		}
+		s.become(i)
+	})
 }
 
 // target is whom a server fails over to; an absent node if its pod is no more.

@@ -48,6 +48,7 @@ func (s *State) seenPart() State {
 	if v.fo.kind != foNone {
 		v.fo = failover{kind: foOwn, by: v.fo.by}
 	}
+	v.rankEpochs()
 	for i := range v.n {
 		n := &v.n[i]
 		n.diskHist, n.diskSet, n.target = 0, 0, 0

@@ -92,6 +92,8 @@ type failover struct {
 	by   uint8
 	from uint8
 	to   uint8
+	// epoch is that with which the new primary will be named.
+	epoch uint8
 }
 
 // The kinds of failover.
@@ -108,6 +110,8 @@ const (
 type operator struct {
 	step uint16 // its number in the book
 	part uint8
+	// epoch is that with which Sentinels are told of a handover.
+	epoch uint8
 	// gone are the nodes and Sentinels whose pods have been replaced since the look.
 	gone uint8
 }
@@ -302,27 +306,20 @@ func (s *State) fine(k int) bool {
 }
 
 func (s *State) rankEpochs() {
-	var used [maxSentinels + 1]uint8
-	var rank uint8
-	for e := 1; e <= maxEpoch; e++ {
-		found := false
-		for k := range s.s {
-			if s.s[k].epoch == uint8(e) {
-				if !found {
-					rank++
-					found = true
-				}
-				used[k] = rank
-			}
+	all := [maxSentinels + 2]*uint8{&s.fo.epoch, &s.op.epoch}
+	for k := range s.s {
+		all[2+k] = &s.s[k].epoch
+	}
+	var seen uint32
+	for _, e := range all {
+		seen |= 1 << *e
+	}
+	for _, e := range all {
+		if *e > 0 {
+			*e = uint8(bits.OnesCount32(seen & (1<<(*e+1) - 2))) //nolint:gosec // few
 		}
 	}
-	for k := range s.s {
-		s.s[k].epoch = used[k]
-	}
 }
-
-// maxEpoch is more than ranked epochs and one more.
-const maxEpoch = maxSentinels + 2
 
 func (s *State) renameHistories() {
 	var names [32]uint8

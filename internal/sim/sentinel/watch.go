@@ -138,11 +138,27 @@ func (s *State) name(k int, primary, epoch uint8) {
 
 // nextEpoch is more than any Sentinel has.
 func (s *State) nextEpoch() uint8 {
-	var most uint8
+	most := s.op.epoch
 	for k := range s.s {
 		most = max(most, s.s[k].epoch)
 	}
 	return most + 1
+}
+
+// knownEpoch is more than a Sentinel and those that it knows have.
+func (s *State) knownEpoch(k int) uint8 {
+	most := s.s[k].epoch
+	for o := range s.s {
+		if s.s[k].others&(1<<o) != 0 {
+			most = max(most, s.s[o].epoch)
+		}
+	}
+	return most + 1
+}
+
+// begin lets a Sentinel fail over.
+func (s *State) begin(kind uint8, k int) {
+	s.fo = failover{kind: kind, part: 1, by: uint8(k), from: s.s[k].watch, to: nobody, epoch: s.nextEpoch()}
 }
 
 // elect: a Sentinel that finds its primary down, as a quorum does, is elected by a
@@ -160,8 +176,8 @@ func (r *run) elect(s *State, k int) {
 	if found < quorum {
 		return
 	}
-	r.sentinel(s, moveElected, k, func(s *State, t *sentinel) {
-		s.fo = failover{kind: foOwn, part: 1, by: uint8(k), from: t.watch, to: nobody}
+	r.sentinel(s, moveElected, k, func(s *State, _ *sentinel) {
+		s.begin(foOwn, k)
 		for _, p := range s.primaries() {
 			if s.sees(k, uint8(p)) {
 				s.fo.kind = foOverrule
@@ -246,7 +262,7 @@ func (r *run) conclude(s *State) {
 	switch {
 	case s.sees(k, to) && s.n[to].primary:
 		r.sentinel(s, moveSwitch, k, func(s *State, _ *sentinel) {
-			s.name(k, to, s.nextEpoch())
+			s.name(k, to, s.fo.epoch)
 			s.fo = failover{}
 		})
 	case s.fo.kind == foCoordinated && s.sees(k, s.fo.from) && p.fail != failNone:
@@ -266,9 +282,9 @@ func (r *run) repoint(s *State) {
 				continue
 			}
 			told |= 1 << p
-			r.node(s, moveRepoint, i, func(s *State, n *node) {
-				if n.primary && s.lead == uint8(i) && s.theirs {
-					s.owed &= s.n[p].set // whoever had promoted it died before it told the others
+			r.node(s, moveRepoint, i, func(s *State, _ *node) {
+				if s.n[i].primary && s.lead == uint8(i) && s.theirs {
+					s.owed &= s.n[p].set
 					s.lead = p
 				}
 				r.checkFollow(s, i, int(p))
@@ -276,6 +292,21 @@ func (r *run) repoint(s *State) {
 			})
 		}
 	}
+}
+
+// disown writes off what was written to a primary that a Sentinel has promoted and then
+// died, before it told the others: they go on naming the old one.
+func (s *State) disown(i int, p uint8) {
+	if !s.n[i].primary || s.lead != uint8(i) || !s.theirs || s.fo.to == uint8(i) && s.fo.kind != foNone {
+		return
+	}
+	for k := range s.s {
+		if s.active(k) && s.s[k].watch == uint8(i) {
+			return
+		}
+	}
+	s.owed &= s.n[p].set
+	s.lead = p
 }
 
 func (s *State) repoints(k, i int) bool {
