@@ -194,6 +194,10 @@ func TestTheQuorumPromotes(t *testing.T) {
 			silentSentinel(&s.Nodes[1])
 			silentSentinel(&s.Nodes[2])
 		}), hold: model.QuorumLost},
+		{name: "nobody while they reach a primary that is silent to us, and was not put into service yet", given: watched(lost()), change: func(s *model.Shard) {
+			n := &s.Nodes[0]
+			n.Dead, n.Ready, n.InService, n.Admitted, s.Traffic.Primary = false, false, false, false, ""
+		}, hold: model.PrimaryNotVisible, of: "v-0"},
 		{name: "whom they name after a full stop is promoted", given: with(watched(lost()), naming(addr(0))), change: func(s *model.Shard) {
 			for i := range s.Nodes {
 				rebooted(&s.Nodes[i])

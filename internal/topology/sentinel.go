@@ -185,10 +185,15 @@ func at(shard model.Shard, address string) string {
 	return address
 }
 
-// Vacancy waits for Sentinels that fail over, or may.
+// Vacancy waits for Sentinels that fail over, or may, or that reach whom they name.
 func (s sentinel) Vacancy(shard model.Shard) model.Decision {
 	if n, busy := s.failingOver(); busy {
 		return model.Wait(hold(shard, model.SentinelFailover, n.Name, "it fails over"))
+	}
+	for _, w := range s.watching() {
+		if n, ours := nodeAt(s.nodes, w.Watch.Primary); ours && !w.Watch.Down && !n.Server.Answered && !n.Dead {
+			return model.Wait(hold(shard, model.PrimaryNotVisible, n.Name, "it does not answer, and "+w.Name+" names it and does not find it down"))
+		}
 	}
 	if count := len(s.watching()); shard.Memory.Formed && s.silent() > 0 && count < s.set.Needed() {
 		return model.Wait(hold(shard, model.QuorumLost, "", fmt.Sprintf(
