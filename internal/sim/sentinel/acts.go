@@ -32,7 +32,11 @@ func (a *act) askSentinel(node model.Ref) {
 		a.done("it sees no replica that it could promote")
 	default:
 		a.checkAsk(&a.s, k)
-		a.s.begin(foAsked, int(k))
+		kind := foAsked
+		if a.s.s[k].down && len(a.s.primaries()) > 0 {
+			kind = foOwn // they would do it anyway
+		}
+		a.s.begin(kind, int(k))
 		a.done("asked")
 	}
 }
