@@ -77,6 +77,9 @@ func (h *sentinelRun) gate(ctx context.Context) error {
 	h.views = lookAtSentinels(ctx, h.sentinels, h.sopt.Name)
 	known := map[string]bool{}
 	for _, v := range h.views {
+		if v.err != nil {
+			return fmt.Errorf("sentinel: %w", v.err)
+		}
 		known[v.id] = true
 	}
 	for _, v := range h.views {
@@ -103,8 +106,6 @@ func addressOr(host string, port int, addr string) (string, int, error) {
 func (h *sentinelRun) agreesBefore(v sentinelView, known map[string]bool) error {
 	addr, p := v.server.Addr(), v.primary
 	switch {
-	case v.err != nil:
-		return fmt.Errorf("sentinel: %w", v.err)
 	case v.info.Tilt:
 		return fmt.Errorf("sentinel %s has seen time jump and does nothing for a while", addr)
 	case p.Host != h.sopt.OldHost || p.Port != h.sopt.OldPort:

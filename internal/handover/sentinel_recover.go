@@ -39,7 +39,9 @@ func (h *sentinelRun) recover(ctx context.Context) error {
 	if busy != nil {
 		h.res.Way, h.asked, h.res.Asked = WayCoordinated, busy, busy.server.Addr()
 	}
-	defer h.letGo(ctx)
+	if paused(h.before.old) || h.before.old.Failover != valkey.FailoverNone {
+		defer h.letGo(ctx)
+	}
 	switch old := h.before.old; {
 	case old.Failover != valkey.FailoverNone:
 		return h.finishFailover(ctx)
