@@ -171,7 +171,11 @@ func (w *Watch) WaitComplete(primary *Server) {
 
 // incomplete says what a Sentinel has not found yet.
 func (w *Watch) incomplete(sentinel, primary *Server) string {
-	ctx, node := context.Background(), sentinel.Node()
+	ctx := context.Background()
+	node, err := sentinel.dialNode()
+	if err != nil {
+		return err.Error()
+	}
 	defer node.Close()
 	p, err := node.SentinelPrimary(ctx, MonitorName)
 	if err != nil {
@@ -217,12 +221,18 @@ func (w *Watch) eventually(what string, missing func() string) {
 // see is what a Sentinel says of the primary.
 func (w *Watch) see(sentinel *Server) valkey.SentinelPrimary {
 	w.t.Helper()
-	node := sentinel.Node()
-	defer node.Close()
-	p, err := node.SentinelPrimary(context.Background(), MonitorName)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	var p valkey.SentinelPrimary
+	w.eventually(sentinel.Addr()+" answers", func() string {
+		node, err := sentinel.dialNode()
+		if err == nil {
+			p, err = node.SentinelPrimary(context.Background(), MonitorName)
+			node.Close()
+		}
+		if err != nil {
+			return err.Error()
+		}
+		return ""
+	})
 	return p
 }
 

@@ -44,4 +44,22 @@
 // an election is lost, hastening what lies in a kernel's buffer (nudge.go), the proof
 // that the target, the old primary and a majority agree (cluster_prove.go), and, as
 // nothing can be called off, waiting for the servers to give up (cluster_resolve.go).
+//
+// # Under Sentinel
+//
+// The same FAILOVER, but those who tell clients of it have to agree (sentinel.go). A
+// Sentinel from 9.1.1 on has itself elected and sends it (COORDINATED); it holds back
+// writes until it has seen the new role in its own time, so what is hastened is the
+// target's acknowledgement, the end of the pause, and the news
+// (sentinel_coordinated.go). For older ones we send FAILOVER ourselves. Either way
+// every Sentinel is then told by a hello, in the name of another one, and if it does
+// not believe it, by public commands (sentinel_tell.go). A hello makes a Sentinel give
+// up its failover, and with it the lifting of the pause: so the pause is lifted first.
+//
+// Whatever dies, no two servers take writes, as it is FAILOVER that moves the role. If
+// we die before the Sentinels are told, one that was asked goes on by itself; where we
+// sent FAILOVER ourselves, they go on to name the old primary until RecoverSentinel.
+// What can be left behind is a paused primary: by a Sentinel that died, or that named
+// an address which the primary does not know. The gates see the latter beforehand, and
+// RecoverSentinel lifts both.
 package handover
