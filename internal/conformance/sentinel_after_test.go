@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/valkeeper/valkeeper/internal/handover"
+	"github.com/valkeeper/valkeeper/internal/valkey"
 )
 
 // What a handover leaves behind must not stand in the way of the Sentinels: if the
@@ -51,8 +52,8 @@ func TestSentinelsFailOverRightAfterAHandover(t *testing.T) {
 }
 
 // Sentinels have data nodes write their configuration (CONFIG REWRITE), and there is
-// no telling them not to: what a node starts with must be written anew before every
-// start, or the guard, the priority and a role of long ago are in it.
+// no telling them not to. So what a node starts with has to be out of its reach, or
+// be written anew before every start: else the guard is gone from it.
 func TestSentinelsRewriteWhatANodeStartsWith(t *testing.T) {
 	t.Parallel()
 	w := FormWatch(t, specs(2, V91), specs(3, V91))
@@ -70,4 +71,38 @@ func TestSentinelsRewriteWhatANodeStartsWith(t *testing.T) {
 		}
 		return string(text)
 	})
+}
+
+// That it cannot be written is no obstacle to what goes with it.
+func TestSentinelsNeedNoConfigurationThatCanBeWritten(t *testing.T) {
+	t.Parallel()
+	for _, version := range Versions {
+		t.Run(string(version), func(t *testing.T) {
+			t.Parallel()
+			data := specs(3, version)
+			for i := range data {
+				data[i].NoFile = true
+			}
+			w := FormWatch(t, data, specs(3, version))
+			if reply, err := w.Data[0].Do("CONFIG", "REWRITE"); err == nil {
+				t.Fatalf("it has a file: %s", reply)
+			}
+			took := w.plainFailoverWithin(t, 10*time.Second)
+			if took == nil {
+				t.Fatal("no plain failover")
+			}
+			w.WaitComplete(took)
+			for _, s := range w.Data {
+				if s != took {
+					w.eventually("the others follow", func() string {
+						info, _ := s.Info()
+						if info.Role == valkey.RoleReplica && info.PrimaryHost == took.Host && info.LinkUp {
+							return ""
+						}
+						return fmt.Sprintf("%s of %s", info.Role, info.PrimaryHost)
+					})
+				}
+			}
+		})
+	}
 }

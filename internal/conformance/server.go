@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -52,6 +53,9 @@ type Spec struct {
 	// Name is what it announces to others instead of its address; it has to resolve
 	// to 127.0.0.1.
 	Name string
+	// NoFile has it read its settings from elsewhere than a file, so that it cannot
+	// rewrite them.
+	NoFile bool
 	// Config are more lines of valkey.conf.
 	Config []string
 }
@@ -142,7 +146,12 @@ func (s *Server) Launch() {
 	if s.Spec.Sentinel != nil {
 		command = append(command, "--sentinel")
 	}
+	var stdin io.Reader
+	if s.Spec.NoFile {
+		command[len(command)-1], stdin = "-", strings.NewReader(s.config())
+	}
 	s.cmd = exec.Command(command[0], command[1:]...)
+	s.cmd.Stdin = stdin
 	// The server ends with this process, even if that is killed.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {

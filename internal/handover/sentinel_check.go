@@ -150,10 +150,9 @@ func (h *sentinelRun) chooseWay() error {
 	if h.res.Way == WayDirect {
 		return nil
 	}
-	for i := range h.views {
-		if coordinates(h.views[i].info.Version) {
+	for i, v := range h.views {
+		if coordinates(v.info.Version) && (h.asked == nil || v.primary.ConfigEpoch > h.asked.primary.ConfigEpoch) {
 			h.asked = &h.views[i]
-			break
 		}
 	}
 	switch {
@@ -165,7 +164,31 @@ func (h *sentinelRun) chooseWay() error {
 	}
 	h.res.Way = WayCoordinated
 	h.res.Asked = h.asked.server.Addr()
+	if err := h.electable(*h.asked); err != nil {
+		return err
+	}
 	return h.steered(*h.asked)
+}
+
+// electable: the Sentinel can win an election. It asks for votes once, and only those
+// that it is connected to; and none that knows of a later epoch votes for it. One that
+// is not elected is busy with it for 10 s.
+func (h *sentinelRun) electable(asked sentinelView) error {
+	votes := 1
+	for _, peer := range asked.peers {
+		if !unreached(peer.Flags) {
+			votes++
+		}
+	}
+	if need := max(asked.primary.Quorum, (len(asked.peers)+1)/2+1); votes < need {
+		return fmt.Errorf("sentinel %s is connected to %d others, it needs %d votes: %w", asked.server.Addr(), votes-1, need, valkey.ErrNoQuorum)
+	}
+	for _, v := range h.views {
+		if v.primary.ConfigEpoch > asked.primary.ConfigEpoch {
+			return fmt.Errorf("sentinel %s has not heard of epoch %d yet", asked.server.Addr(), v.primary.ConfigEpoch)
+		}
+	}
+	return nil
 }
 
 // steered: whomever the Sentinel may choose is one that we would. It takes the

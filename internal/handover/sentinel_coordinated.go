@@ -13,9 +13,12 @@ const (
 	// beginEvery: how often the old primary is asked whether it has been told to hand
 	// over. Writes wait from then on.
 	beginEvery = time.Millisecond
-	// chooseWithin is how long a Sentinel may take for its election before its list is
-	// read, in case that its event was missed.
-	chooseWithin = time.Second
+	// askAgain: how often the asked Sentinel is looked at, for what its events do not
+	// tell. An election takes a quarter of a second.
+	askAgain = time.Second
+	// electionLimit is how long a Sentinel goes on with an election at most (valkey 9.1
+	// src/sentinel.c sentinel_election_timeout); its failover-timeout if that is less.
+	electionLimit = 10 * time.Second
 )
 
 var coordinatedEvents = []string{
@@ -60,11 +63,12 @@ func (h *sentinelRun) coordinated(ctx context.Context) error {
 	return h.resolveCoordinated(ctx, cause)
 }
 
-// awaitBegin returns nil once the old primary hands over, or has done so.
+// awaitBegin returns nil once the old primary hands over, or has done so. Nobody
+// waits for it: writes go on.
 func (h *sentinelRun) awaitBegin(ctx context.Context, events <-chan valkey.SentinelEvent) error {
-	ctx, cancel := context.WithTimeout(ctx, h.opt.SettleTimeout)
+	ctx, cancel := context.WithTimeout(ctx, min(h.asked.primary.FailoverTimeout, electionLimit)+h.opt.SettleTimeout)
 	defer cancel()
-	missed := time.Now().Add(chooseWithin)
+	again := time.Now().Add(askAgain)
 	for {
 		if err := h.readEvents(ctx, events); err != nil {
 			return err
@@ -73,20 +77,42 @@ func (h *sentinelRun) awaitBegin(ctx context.Context, events <-chan valkey.Senti
 		switch {
 		case gone(err):
 			return fmt.Errorf("old primary is gone: %w", err)
-		case err == nil && (old.Failover != valkey.FailoverNone || old.Role == valkey.RoleReplica):
+		case err == nil && begun(old):
 			return h.choosePromoted(ctx)
 		case err == nil && paused(old):
 			// Both come in one transaction.
 			return errors.New("the old primary has refused to hand over to whom the sentinel named")
 		}
-		if time.Now().After(missed) {
-			missed = missed.Add(chooseWithin)
-			_ = h.choosePromoted(ctx)
+		if time.Now().After(again) {
+			again = time.Now().Add(askAgain)
+			if err := h.givenUp(ctx); err != nil {
+				return err
+			}
 		}
 		if !sleep(ctx, beginEvery) {
 			return fmt.Errorf("the sentinel has not told the old primary to hand over: %w", context.Cause(ctx))
 		}
 	}
+}
+
+// begun: the old primary has been told to hand over.
+func begun(old valkey.Info) bool {
+	return old.Failover != valkey.FailoverNone || old.Role == valkey.RoleReplica
+}
+
+// givenUp says why nothing more is to be expected of the asked Sentinel, if so.
+func (h *sentinelRun) givenUp(ctx context.Context) error {
+	primary, err := h.asked.server.SentinelPrimary(ctx, h.sopt.Name)
+	switch {
+	case gone(err):
+		return fmt.Errorf("the asked sentinel is gone: %w", err)
+	case err != nil || primary.Flags.FailoverInProgress:
+		return h.choosePromoted(ctx)
+	}
+	if old, err := h.old.Info(ctx); err != nil || begun(old) {
+		return nil
+	}
+	return errors.New("the sentinel has given up")
 }
 
 // readEvents takes in what the asked Sentinel has told so far.

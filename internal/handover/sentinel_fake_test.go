@@ -49,7 +49,7 @@ func newWatchWorld(version string) *watchWorld {
 			watchWorld: w, number: number, version: version,
 			primary: valkey.SentinelPrimary{
 				Name: "main", Host: "10.0.0.1", Port: 6379, RoleReported: valkey.RolePrimary,
-				ConfigEpoch: int64(3 + number), OtherSentinels: 2, Replicas: 1, Quorum: 2, DownAfter: 5e9, FailoverTimeout: 10e9, ParallelSyncs: 1,
+				ConfigEpoch: 5, OtherSentinels: 2, Replicas: 1, Quorum: 2, DownAfter: 5e9, FailoverTimeout: 1e8, ParallelSyncs: 1,
 			},
 			replicas: []valkey.SentinelReplica{{Host: "10.0.0.2", Port: 6379, RoleReported: valkey.RoleReplica, Priority: 100, LinkUp: true}},
 		}

@@ -43,6 +43,14 @@ func TestGateUnderSentinelThatDoesNotHoldSendsNothing(t *testing.T) {
 			w.sentinels[0].replicas = append(w.sentinels[0].replicas, another)
 		}, ErrSteer, "10.0.0.3:6379"},
 		{"the target is never promoted", func(w *watchWorld) { w.sentinels[0].replicas[0].Priority = 0 }, valkey.ErrNoGoodReplica, ""},
+		{"the one to be asked is not connected to the others", func(w *watchWorld) {
+			for i := range w.sentinels[0].peers {
+				w.sentinels[0].peers[i].Flags.Disconnected = true
+			}
+		}, valkey.ErrNoQuorum, "votes"},
+		{"none that could be asked has heard of the latest epoch", func(w *watchWorld) {
+			w.sentinels[2].primary.ConfigEpoch, w.sentinels[2].version = 6, "8.1.1"
+		}, nil, "epoch 6"},
 		{"the asked one has just begun a failover of its own", func(w *watchWorld) { w.coordinatedErr = refused(valkey.ErrSentinelBusy) }, valkey.ErrSentinelBusy, ""},
 		{"the asked one sees nobody to promote", func(w *watchWorld) { w.coordinatedErr = refused(valkey.ErrNoGoodReplica) }, valkey.ErrNoGoodReplica, ""},
 	}
