@@ -56,8 +56,19 @@ func newDice(t *testing.T) *rand.Rand {
 // The operator dies once at every point at which dying could hurt: while it
 // brings an instance up, and while it rolls a change out.
 func TestARolloutCompletesThoughTheOperatorDiesAtEverySingleStep(t *testing.T) {
-	w := enter(t)
-	armed, err := cluster.ArmFailpoints(w.ctx, failpoint.Points)
+	enter(t).diesAtEach(failpoint.Points, bed.Replicas(1))
+}
+
+// The same with Sentinels, whom somebody has to tell.
+func TestARolloutWithSentinelsCompletesThoughTheOperatorDiesAtEverySingleStep(t *testing.T) {
+	enter(t).diesAtEach(slices.Concat(failpoint.SentinelPoints, failpoint.Points), bed.Watched(1))
+}
+
+// diesAtEach brings an instance up and rolls it until the operator has died at each
+// of these points.
+func (w *world) diesAtEach(points []string, wishes ...bed.Wish) {
+	w.Helper()
+	armed, err := cluster.ArmFailpoints(w.ctx, points)
 	w.must(err)
 	reviving, stop := context.WithCancel(w.ctx)
 	stopped := make(chan struct{})
@@ -65,29 +76,29 @@ func TestARolloutCompletesThoughTheOperatorDiesAtEverySingleStep(t *testing.T) {
 		defer close(stopped)
 		armed.Revive(reviving)
 	}()
-	t.Cleanup(func() {
+	w.Cleanup(func() {
 		stop()
 		<-stopped
 		w.must(armed.Disarm(context.WithoutCancel(w.ctx)))
 	})
 
-	i := w.make("cache", bed.Replicas(1))
+	i := w.make("cache", wishes...)
 	ledger := w.write(i, bed.Light)
-	rolls, left := 0, failpoint.Points
+	rolls, left := 0, points
 	// An operator that dies in the middle of a handover may leave nothing to do
 	// for the next one: then the points after that are for another rollout.
-	for ; len(left) > 0 && rolls < len(failpoint.Points); rolls++ {
+	for ; len(left) > 0 && rolls < len(points); rolls++ {
 		w.change(i, bed.Restart(fmt.Sprint("roll ", rolls)))
 		fired, err := armed.Fired(w.ctx)
 		w.must(err)
 		left = slices.DeleteFunc(slices.Clone(left), func(point string) bool { return slices.Contains(fired, point) })
-		say("rollout %d: the operator has died at %d of %d points", rolls+1, len(fired), len(failpoint.Points))
+		say("rollout %d: the operator has died at %d of %d points", rolls+1, len(fired), len(points))
 	}
 	if len(left) > 0 {
-		t.Errorf("the operator never came to %v", left)
+		w.Errorf("the operator never came to %v", left)
 	}
 	w.allFresh(i)
 	if run := w.proven(ledger); len(run.Handovers) != rolls {
-		t.Errorf("the role moved %d times in %d rollouts: %+v", len(run.Handovers), rolls, run.Handovers)
+		w.Errorf("the role moved %d times in %d rollouts: %+v", len(run.Handovers), rolls, run.Handovers)
 	}
 }
