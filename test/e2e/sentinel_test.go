@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -35,6 +34,9 @@ func TestEveryChangeWithSentinelsCostsOneHandoverAndNotOneWrite(t *testing.T) {
 			w.change(i, change.wish)
 			w.allFresh(i)
 			w.must(ledger.AwaitWrites(w.ctx, 1000))
+			if change.name == "image change" && !w.sentinelsFirst(i) {
+				t.Error("newer Sentinels hand over better, and came after the data pods")
+			}
 		}
 	})
 	run := w.proven(ledger)
@@ -172,6 +174,35 @@ func TestTheServicesFollowTheQuorum(t *testing.T) {
 	t.Logf("lost with the pod that was killed: %d of %d; longest gap %.0f ms", run.Lost, run.Acknowledged, run.LongestGapMs)
 }
 
+// Going back, the data pods are handed over by the newer Sentinels as well.
+func TestSentinelsGoLastWhenTheirVersionFalls(t *testing.T) {
+	t.Parallel()
+	w := enter(t)
+	i := w.make("cache", bed.Watched(1), bed.Version("9.1"), bed.InMemory())
+	ledger := w.write(i, bed.Light.Expecting(1))
+	w.inAgreement(i, 2, func() { w.change(i, bed.Version("8.1")) })
+	if w.sentinelsFirst(i) {
+		t.Error("the older Sentinels came before the data pods")
+	}
+	w.must(i.AwaitExact(w.ctx, toAgree))
+	w.proven(ledger)
+}
+
+// sentinelsFirst says that every Sentinel's pod was made before any data pod.
+func (w *world) sentinelsFirst(i *bed.Instance) bool {
+	w.Helper()
+	sentinels, err := i.SentinelPods(w.ctx)
+	w.must(err)
+	for _, s := range sentinels {
+		for _, p := range w.pods(i) {
+			if p.CreationTimestamp.Before(&s.CreationTimestamp) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // uids are those of the data pods and of the Sentinels, in order.
 func (w *world) uids(i *bed.Instance) (data, sentinels []string) {
 	w.Helper()
@@ -180,14 +211,10 @@ func (w *world) uids(i *bed.Instance) (data, sentinels []string) {
 	for _, p := range pods {
 		sentinels = append(sentinels, string(p.UID))
 	}
-	v, err := i.Get(w.ctx)
-	w.must(err)
-	var list corev1.PodList
-	w.must(cluster.List(w.ctx, &list, client.InNamespace(w.namespace), client.MatchingLabels(v.PodSelector())))
-	slices.SortFunc(list.Items, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
-	for _, p := range list.Items {
+	for _, p := range w.pods(i) {
 		data = append(data, string(p.UID))
 	}
+	slices.Sort(data)
 	return data, sentinels
 }
 
