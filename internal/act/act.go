@@ -91,16 +91,8 @@ func (a *Actor) perform(ctx context.Context, shard string, step model.Step) (Out
 		return a.moveSlots(ctx, shard, s)
 	case model.CancelMoves:
 		return Outcome{}, a.cancelMoves(ctx, s)
-	case model.WatchPrimary:
-		return Outcome{}, a.watchPrimary(ctx, s)
-	case model.SetWatch:
-		return Outcome{}, a.setWatch(ctx, s)
-	case model.ResetWatch:
-		return Outcome{}, a.resetWatch(ctx, s)
-	case model.Rank:
-		return Outcome{}, a.rank(ctx, s)
-	case model.ScaleSentinels:
-		return Outcome{}, a.scale(ctx, s.Set, model.Scale{From: s.From, To: s.To})
+	case model.WatchPrimary, model.SetWatch, model.ResetWatch, model.Rank, model.ScaleSentinels:
+		return Outcome{}, a.performBeside(ctx, step)
 	}
 	return Outcome{}, fmt.Errorf("step %T is not known to act", step)
 }

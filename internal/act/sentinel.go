@@ -17,6 +17,24 @@ import (
 // look at replicas once a second while the primary is down.
 const askAgain = gateAgain
 
+// performBeside performs the steps that are about Sentinels.
+func (a *Actor) performBeside(ctx context.Context, step model.Step) error {
+	switch s := step.(type) {
+	case model.WatchPrimary:
+		return a.watchPrimary(ctx, s)
+	case model.SetWatch:
+		return a.setWatch(ctx, s)
+	case model.ResetWatch:
+		return a.resetWatch(ctx, s)
+	case model.Rank:
+		return a.rank(ctx, s)
+	case model.ScaleSentinels:
+		return a.scale(ctx, s.Set, model.Scale{From: s.From, To: s.To})
+	default:
+		return fmt.Errorf("step %T is not about Sentinels", step)
+	}
+}
+
 // watchPrimary lets a Sentinel watch the primary: one that watches nobody by public
 // commands, one that names another as after a handover.
 func (a *Actor) watchPrimary(ctx context.Context, s model.WatchPrimary) error {

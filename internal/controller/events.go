@@ -23,51 +23,39 @@ type Events struct {
 	held     map[string]holdNews
 }
 
-// Done tells of a step of a shard. Publications, drains and slots that go key by
-// key are too many and too small.
+// done are the events of steps, by kind. Publications, ranks, and slots that go key by
+// key are too many and too small, and a handover has an event of its own.
+var done = map[string]struct{ reason, action string }{
+	"promote":         {"Promoted", "Promote"},
+	"follow":          {"Following", "Follow"},
+	"scale":           {"Scaled", "Scale"},
+	"restart":         {"Restarting", "Restart"},
+	"drain":           {"Draining", "Drain"},
+	"meet":            {"Met", "Meet"},
+	"add-slots":       {"SlotsAdded", "AddSlots"},
+	"release":         {"Released", "Release"},
+	"forget":          {"Forgotten", "Forget"},
+	"move-slots":      {"MovingSlots", "MoveSlots"},
+	"cancel-moves":    {"MovesCancelled", "CancelMoves"},
+	"watch-primary":   {"SentinelTold", "WatchPrimary"},
+	"set-watch":       {"SentinelTold", "SetWatch"},
+	"reset-watch":     {"SentinelReset", "ResetWatch"},
+	"scale-sentinels": {"ScaledSentinels", "ScaleSentinels"},
+}
+
+// Done tells of a step of a shard.
 func (e *Events) Done(v *v1alpha1.Valkey, shard string, step model.Step) {
-	var reason, action string
-	switch s := step.(type) {
-	case model.Promote:
-		reason, action = "Promoted", "Promote"
-	case model.Follow:
-		reason, action = "Following", "Follow"
-	case model.Scale:
-		reason, action = "Scaled", "Scale"
-	case model.Restart:
-		reason, action = "Restarting", "Restart"
-	case model.Drain:
-		if !s.Start {
-			return
-		}
-		reason, action = "Draining", "Drain"
-	case model.Meet:
-		reason, action = "Met", "Meet"
-	case model.AddSlots:
-		reason, action = "SlotsAdded", "AddSlots"
-	case model.Release:
-		reason, action = "Released", "Release"
-	case model.Forget:
-		reason, action = "Forgotten", "Forget"
-	case model.MoveSlots:
-		if !s.Atomic {
-			return
-		}
-		reason, action = "MovingSlots", "MoveSlots"
-	case model.CancelMoves:
-		reason, action = "MovesCancelled", "CancelMoves"
-	case model.WatchPrimary:
-		reason, action = "SentinelTold", "WatchPrimary"
-	case model.SetWatch:
-		reason, action = "SentinelTold", "SetWatch"
-	case model.ResetWatch:
-		reason, action = "SentinelReset", "ResetWatch"
-	case model.ScaleSentinels:
-		reason, action = "ScaledSentinels", "ScaleSentinels"
-	case model.Publish, model.Rank, model.Handover:
-		return // a handover has an event of its own
+	if s, ok := step.(model.Drain); ok && !s.Start {
+		return
 	}
-	e.Recorder.Eventf(v, nil, corev1.EventTypeNormal, reason, action, "%s", note(of(v, shard)+step.String()))
+	if s, ok := step.(model.MoveSlots); ok && !s.Atomic {
+		return
+	}
+	event, told := done[step.Kind()]
+	if !told {
+		return
+	}
+	e.Recorder.Eventf(v, nil, corev1.EventTypeNormal, event.reason, event.action, "%s", note(of(v, shard)+step.String()))
 }
 
 // of names the shard, where there are several.

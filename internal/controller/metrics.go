@@ -61,49 +61,7 @@ func countHandover(v *v1alpha1.Valkey, shard string, h act.Handover, err error) 
 
 func countStep(instance string, step model.Step) {
 	ns, name := split(instance)
-	steps.WithLabelValues(ns, name, kindOf(step)).Inc()
-}
-
-func kindOf(step model.Step) string {
-	switch step.(type) {
-	case model.Promote:
-		return "promote"
-	case model.Follow:
-		return "follow"
-	case model.Publish:
-		return "publish"
-	case model.Scale:
-		return "scale"
-	case model.Drain:
-		return "drain"
-	case model.Handover:
-		return "handover"
-	case model.Restart:
-		return "restart"
-	case model.Meet:
-		return "meet"
-	case model.AddSlots:
-		return "add-slots"
-	case model.Release:
-		return "release"
-	case model.Forget:
-		return "forget"
-	case model.MoveSlots:
-		return "move-slots"
-	case model.CancelMoves:
-		return "cancel-moves"
-	case model.WatchPrimary:
-		return "watch-primary"
-	case model.SetWatch:
-		return "set-watch"
-	case model.ResetWatch:
-		return "reset-watch"
-	case model.Rank:
-		return "rank"
-	case model.ScaleSentinels:
-		return "scale-sentinels"
-	}
-	return "unknown"
+	steps.WithLabelValues(ns, name, step.Kind()).Inc()
 }
 
 func observeMetrics(snap model.Snapshot, plan model.Plan) {

@@ -16,6 +16,8 @@ type Step interface {
 	// Disruptive steps are planned again from a fresh observation before they
 	// are performed.
 	Disruptive() bool
+	// Kind is one word for all steps of its type, as metrics have it.
+	Kind() string
 	String() string
 	step()
 }
@@ -88,6 +90,27 @@ func (Scale) step()    {}
 func (Drain) step()    {}
 func (Handover) step() {}
 func (Restart) step()  {}
+
+// Kind is promote.
+func (Promote) Kind() string { return "promote" }
+
+// Kind is follow.
+func (Follow) Kind() string { return "follow" }
+
+// Kind is publish.
+func (Publish) Kind() string { return "publish" }
+
+// Kind is scale.
+func (Scale) Kind() string { return "scale" }
+
+// Kind is drain.
+func (Drain) Kind() string { return "drain" }
+
+// Kind is handover.
+func (Handover) Kind() string { return "handover" }
+
+// Kind is restart.
+func (Restart) Kind() string { return "restart" }
 
 // Disruptive is true: a wrong promotion makes a second primary.
 func (Promote) Disruptive() bool { return true }

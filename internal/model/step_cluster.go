@@ -101,6 +101,24 @@ func (Forget) step()      {}
 func (MoveSlots) step()   {}
 func (CancelMoves) step() {}
 
+// Kind is meet.
+func (Meet) Kind() string { return "meet" }
+
+// Kind is add-slots.
+func (AddSlots) Kind() string { return "add-slots" }
+
+// Kind is release.
+func (Release) Kind() string { return "release" }
+
+// Kind is forget.
+func (Forget) Kind() string { return "forget" }
+
+// Kind is move-slots.
+func (MoveSlots) Kind() string { return "move-slots" }
+
+// Kind is cancel-moves.
+func (CancelMoves) Kind() string { return "cancel-moves" }
+
 // Disruptive is true: two clusters that meet become one.
 func (Meet) Disruptive() bool { return true }
 

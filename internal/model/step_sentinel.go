@@ -44,6 +44,21 @@ func (ResetWatch) step()     {}
 func (Rank) step()           {}
 func (ScaleSentinels) step() {}
 
+// Kind is watch-primary.
+func (WatchPrimary) Kind() string { return "watch-primary" }
+
+// Kind is set-watch.
+func (SetWatch) Kind() string { return "set-watch" }
+
+// Kind is reset-watch.
+func (ResetWatch) Kind() string { return "reset-watch" }
+
+// Kind is rank.
+func (Rank) Kind() string { return "rank" }
+
+// Kind is scale-sentinels.
+func (ScaleSentinels) Kind() string { return "scale-sentinels" }
+
 // Disruptive is true: a Sentinel that names a wrong primary leads clients there.
 func (WatchPrimary) Disruptive() bool { return true }
 

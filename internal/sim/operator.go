@@ -71,8 +71,9 @@ func pack(step model.Step) operator {
 		return operator{kind: stepHandover, a: index(s.From), b: index(s.To), rev: revision(s.Revision)}
 	case model.Restart:
 		return operator{kind: stepRestart, a: index(s.Node), rev: revision(s.Revision)}
-	case model.Meet, model.AddSlots, model.Release, model.Forget, model.MoveSlots, model.CancelMoves:
-		panic(fmt.Sprintf("a step of a cluster in a world that has none: %s", s))
+	case model.Meet, model.AddSlots, model.Release, model.Forget, model.MoveSlots, model.CancelMoves,
+		model.WatchPrimary, model.SetWatch, model.ResetWatch, model.Rank, model.ScaleSentinels:
+		panic(fmt.Sprintf("a step of a cluster or of Sentinels in a world that has none: %s", s))
 	}
 	return operator{}
 }
