@@ -109,10 +109,11 @@ func (h *sentinelRun) givenUp(ctx context.Context) error {
 	case err != nil || primary.Flags.FailoverInProgress:
 		return h.choosePromoted(ctx)
 	}
-	if old, err := h.old.Info(ctx); err != nil || begun(old) {
-		return nil
+	// It may just as well be through with it.
+	if old, err := h.old.Info(ctx); err == nil && !begun(old) {
+		return errors.New("the sentinel has given up")
 	}
-	return errors.New("the sentinel has given up")
+	return nil
 }
 
 // readEvents takes in what the asked Sentinel has told so far.
@@ -145,10 +146,8 @@ func (h *sentinelRun) choosePromoted(ctx context.Context) error {
 	if h.chosen {
 		return nil
 	}
-	replicas, err := h.asked.server.SentinelReplicas(ctx, h.sopt.Name)
-	if err != nil {
-		return nil // the target it is, then, or the proof fails
-	}
+	// If it does not answer, the target it is, or the proof fails.
+	replicas, _ := h.asked.server.SentinelReplicas(ctx, h.sopt.Name)
 	for _, r := range replicas {
 		if r.Flags.Promoted {
 			return h.choose(ctx, r.Host, r.Port)

@@ -187,7 +187,7 @@ func TestRefusalsOfASentinel(t *testing.T) {
 		if !errors.Is(err, want) || !errors.Is(err, ErrReply) {
 			t.Errorf("%s: %v, want %v", text, err, want)
 		}
-		if errors.Is(want, ErrReply) && (errors.Is(err, ErrUnsupported) || errors.Is(err, ErrNoGoodReplica)) {
+		if errors.Is(ErrReply, want) && (errors.Is(err, ErrUnsupported) || errors.Is(err, ErrNoGoodReplica)) {
 			t.Errorf("%s: taken for more: %v", text, err)
 		}
 	}
