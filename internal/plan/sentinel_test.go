@@ -79,6 +79,11 @@ func TestSentinelsAreTold(t *testing.T) {
 		{name: "one that does not believe it is told", given: with(watched(healthy()), func(s *model.SentinelSet) {
 			s.Nodes[1].Watch.Primary, s.Nodes[1].Watch.Epoch = addr(1), 9
 		}), step: "let v-sentinel-1 watch v-0 (it names another one, and nobody tells it)"},
+		{name: "nor is one, while so many are silent that they may have elected another", given: with(watched(healthy()), func(s *model.SentinelSet) {
+			s.Nodes[0].Watch.Primary, s.Nodes[0].Watch.Epoch = "v-3:6379", 9
+			silentSentinel(&s.Nodes[1])
+			silentSentinel(&s.Nodes[2])
+		}), hold: model.SentinelsDisagree, of: "v-sentinel-0"},
 		{name: "all of them are told when the role has moved without them", given: watched(took(watched(healthy()))),
 			step: "let v-sentinel-0 watch v-1 (it names another one, and nobody tells it)"},
 		{name: "and when whom they name has vanished", given: with(watched(healthy()), each(func(n *model.SentinelNode) { n.Watch.Primary = "10.9.9.9:6379" })),

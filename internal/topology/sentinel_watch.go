@@ -28,7 +28,7 @@ func (s sentinel) Meet(shard model.Shard) model.Decision {
 			return model.Do(step)
 		}
 		if !n.Named(primary.Address) {
-			holds = append(holds, hold(shard, model.SentinelsDisagree, n.Name, "it is about to hear that "+primary.Name+" is primary"))
+			holds = append(holds, hold(shard, model.SentinelsDisagree, n.Name, "it has yet to hear that "+primary.Name+" is primary"))
 		}
 	}
 	if d := s.rank(shard, primary); d.Made() {
@@ -37,8 +37,9 @@ func (s sentinel) Meet(shard model.Shard) model.Decision {
 	return model.Wait(holds...)
 }
 
-// introduce is what one Sentinel has to be told. Who names another primary and hears
-// of this one from others is left alone.
+// introduce is what one Sentinel has to be told. Who names another primary is left alone
+// if it hears of this one from others, and while so many are silent that they may elect
+// another one: what it is told would overrule them.
 func (s sentinel) introduce(n model.SentinelNode, primary model.Node) model.Step {
 	step := model.WatchPrimary{Sentinel: n.Ref, Primary: primary.Ref, Settings: s.set.Settings}
 	switch {
@@ -47,7 +48,7 @@ func (s sentinel) introduce(n model.SentinelNode, primary model.Node) model.Step
 		return step
 	case n.Watch.Primary == primary.Address && n.Watch.Settings != s.set.Settings:
 		return model.SetWatch{Sentinel: n.Ref, Settings: s.set.Settings}
-	case n.Watch.Primary == primary.Address || s.hears(n, primary):
+	case n.Watch.Primary == primary.Address, s.hears(n, primary), len(s.watching()) < s.set.Needed():
 		return nil
 	}
 	step.Instead = n.Watch.Primary
