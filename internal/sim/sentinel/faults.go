@@ -41,7 +41,7 @@ func (r *run) faultMoves(s *State) {
 
 func (r *run) sentinelFaults(s *State, k int) {
 	f, t := r.world.Faults, &s.s[k]
-	if !t.up {
+	if !t.up || f.Of&(1<<k) == 0 {
 		return
 	}
 	if f.Reboot {

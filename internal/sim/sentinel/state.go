@@ -100,7 +100,7 @@ type failover struct {
 const (
 	foNone        uint8 = iota
 	foOwn               // by their own election, of a primary that they do not reach
-	foOverrule          // by their own election, beside a primary that they reach
+	foOverrule          // by their own election, beside a primary that they reach and have not made
 	foUser              // somebody's SENTINEL FAILOVER
 	foAsked             // the operator's SENTINEL FAILOVER
 	foCoordinated       // the operator's SENTINEL FAILOVER COORDINATED

@@ -9,12 +9,12 @@ const quorum = 2
 func (r *run) sentinelMoves(s *State) {
 	r.lookAround(s)
 	r.findDown(s)
+	elected := false
 	for k := range s.s {
-		if !s.active(k) {
-			continue
+		if s.active(k) {
+			r.hear(s, k)
+			elected = elected || r.elect(s, k) // the others that could be are like it
 		}
-		r.hear(s, k)
-		r.elect(s, k)
 	}
 	r.repoint(s)
 	switch s.fo.part {
@@ -163,9 +163,9 @@ func (s *State) begin(kind uint8, k int) {
 
 // elect: a Sentinel that finds its primary down, as a quorum does, is elected by a
 // majority of those that it knows. News travel faster than that.
-func (r *run) elect(s *State, k int) {
+func (r *run) elect(s *State, k int) bool {
 	if s.fo.kind != foNone || !s.s[k].down || !s.elects(k) || s.superseded(k) >= 0 {
-		return
+		return false
 	}
 	found := 0
 	for o := range s.s {
@@ -174,16 +174,17 @@ func (r *run) elect(s *State, k int) {
 		}
 	}
 	if found < quorum {
-		return
+		return false
 	}
 	r.sentinel(s, moveElected, k, func(s *State, _ *sentinel) {
 		s.begin(foOwn, k)
 		for _, p := range s.primaries() {
-			if s.sees(k, uint8(p)) {
+			if s.sees(k, uint8(p)) && !s.theirs {
 				s.fo.kind = foOverrule
 			}
 		}
 	})
+	return true
 }
 
 // elects: enough of those that a Sentinel knows would vote for it.

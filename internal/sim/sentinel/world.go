@@ -15,6 +15,7 @@ type Faults struct {
 	Lose     bool  // a Sentinel loses its state
 	Mute     bool  // a Sentinel does not answer the operator any more
 	Failover bool  // somebody runs SENTINEL FAILOVER
+	Of       uint8 // the Sentinels that all this is about
 	// Cuts are the partitions: nodes and Sentinels on the far side of each.
 	Cuts []uint8
 }

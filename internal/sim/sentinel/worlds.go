@@ -2,7 +2,14 @@ package sentinel
 
 // roll is an instance of so many nodes whose pods are stale.
 func roll(name string, nodes uint8) World {
-	return World{Name: name, Nodes: nodes, Stale: 1<<nodes - 1, MaxStates: 1_000_000}
+	return World{Name: name, Nodes: nodes, Stale: 1<<nodes - 1, MaxStates: 1_500_000}
+}
+
+// almost is a roll in which only the primary is stale.
+func almost(name string, nodes uint8) World {
+	w := roll(name, nodes)
+	w.Stale = node0
+	return w
 }
 
 // with changes a world.
@@ -13,7 +20,7 @@ func (w World) with(change func(*World)) World {
 
 // calm is an instance in which nothing is to be done.
 func calm(name string, nodes uint8) World {
-	return World{Name: name, Nodes: nodes, MaxStates: 1_000_000}
+	return World{Name: name, Nodes: nodes, MaxStates: 1_500_000}
 }
 
 const (
@@ -33,10 +40,19 @@ func rolls() []World {
 		roll("1+1 rolls, handovers direct", 2).with(func(w *World) { w.Direct, w.MaxCrashes, w.MaxWrites = true, 2, 1 }),
 		roll("1+1 rolls, handovers direct, public commands", 2).with(func(w *World) { w.Direct, w.NoHello, w.MaxCrashes, w.MaxWrites = true, true, 1, 1 }),
 		roll("1+1 rolls, crashes and deletions", 2).with(func(w *World) {
-			w.Faults, w.MaxFaults, w.MaxCrashes, w.MaxWrites = Faults{Crash: node0 | node1, Delete: node0 | node1}, 1, 1, 1
+			w.Faults, w.MaxFaults = Faults{Crash: node0 | node1, Delete: node0 | node1}, 1
+		}),
+		almost("a handover, crashes, operators that die", 2).with(func(w *World) {
+			w.Faults, w.MaxFaults, w.MaxCrashes, w.MaxWrites = Faults{Crash: node0 | node1}, 1, 1, 1
+		}),
+		almost("1+2, a handover, crashes", 3).with(func(w *World) {
+			w.Faults, w.MaxFaults = Faults{Crash: node0 | node1}, 1
+		}),
+		almost("1+2, a direct handover, crashes", 3).with(func(w *World) {
+			w.Direct, w.Faults, w.MaxFaults = true, Faults{Crash: node0 | node1}, 1
 		}),
 		roll("1+1 rolls, Sentinels in trouble", 2).with(func(w *World) {
-			w.Faults, w.MaxFaults, w.MaxCrashes = Faults{Reboot: true, Lose: true, Mute: true, Failover: true}, 1, 1
+			w.Faults, w.MaxFaults, w.MaxCrashes = Faults{Reboot: true, Lose: true, Mute: true, Failover: true, Of: 3}, 1, 1
 		}),
 		roll("1+1 rolls, partitions", 2).with(func(w *World) {
 			w.Faults, w.MaxFaults, w.MaxWrites = Faults{Cuts: cuts}, 1, 1
@@ -45,7 +61,7 @@ func rolls() []World {
 		roll("1+2 rolls, handovers direct", 3).with(func(w *World) { w.Direct, w.MaxCrashes = true, 1 }),
 		calm("Sentinels roll", 2).with(func(w *World) { w.StaleSentinels, w.MaxCrashes = 7, 1 }),
 		calm("Sentinels roll, trouble", 2).with(func(w *World) {
-			w.StaleSentinels, w.Faults, w.MaxFaults = 7, Faults{Crash: node0 | node1, Reboot: true, Lose: true, Mute: true, Failover: true, Cuts: cuts}, 1
+			w.StaleSentinels, w.Faults, w.MaxFaults = 7, Faults{Crash: node0 | node1, Reboot: true, Lose: true, Mute: true, Failover: true, Cuts: cuts, Of: 5}, 1
 		}),
 		roll("all roll, the Sentinels' version rises", 2).with(func(w *World) { w.StaleSentinels, w.Rises, w.MaxCrashes = 7, true, 1 }),
 	}
@@ -58,25 +74,25 @@ var cuts = []uint8{node0, node1 | sbit(1) | sbit(2), sbit(1) | sbit(2)}
 func losses() []World {
 	return []World{
 		calm("two faults", 2).with(func(w *World) {
-			w.Faults, w.MaxFaults, w.MaxWrites = Faults{Crash: node0 | node1, Delete: node0, Lose: true, Reboot: true, Mute: true, Failover: true}, 2, 1
+			w.Faults, w.MaxFaults, w.MaxWrites = Faults{Crash: node0, Lose: true, Mute: true, Failover: true, Of: 3}, 2, 1
 		}),
 		calm("two faults, volumes", 2).with(func(w *World) {
-			w.Durable, w.Faults, w.MaxFaults, w.MaxWrites = true, Faults{Crash: node0 | node1, Delete: node0 | node1, Lose: true}, 2, 2
+			w.Durable, w.Faults, w.MaxFaults, w.MaxWrites = true, Faults{Crash: node0, Delete: node0 | node1}, 2, 1
 		}),
 		calm("a partition and another fault, volumes", 2).with(func(w *World) {
-			w.Durable, w.Faults, w.MaxFaults, w.MaxWrites = true, Faults{Crash: node0 | node1, Delete: node0 | node1, Lose: true, Cuts: cuts}, 2, 2
+			w.Durable, w.Faults, w.MaxFaults, w.MaxWrites = true, Faults{Crash: node0, Delete: node1, Cuts: cuts}, 2, 1
 		}),
 		calm("1+2, crashes", 3).with(func(w *World) {
-			w.Faults, w.MaxFaults, w.MaxWrites = Faults{Crash: node0 | node1}, 2, 1
+			w.Faults, w.MaxFaults = Faults{Crash: node0 | node1}, 2
 		}),
 		calm("1+2 to 1+1", 3).with(func(w *World) { w.Wanted, w.MaxCrashes = 2, 1 }),
 		calm("4 Sentinels to 3", 2).with(func(w *World) {
 			w.Sentinels, w.WantedSentinels, w.MaxCrashes = 4, 3, 1
-			w.Faults, w.MaxFaults = Faults{Lose: true, Reboot: true, Mute: true}, 1
+			w.Faults, w.MaxFaults = Faults{Lose: true, Reboot: true, Mute: true, Of: 9}, 1
 		}),
 		calm("1+2 to 1+1, another leads", 3).with(func(w *World) {
-			w.Wanted, w.Prepare, w.MaxCrashes = 2, lastLeads, 1
-			w.Faults, w.MaxFaults = Faults{Crash: node0 | node1 | node2}, 1
+			w.Wanted, w.Prepare = 2, lastLeads
+			w.Faults, w.MaxFaults = Faults{Crash: node0 | node2}, 1
 		}),
 	}
 }
