@@ -78,7 +78,7 @@ func (a *act) awaitTarget(from uint8) {
 	case !a.reachable(from) || moved:
 		s.attempt = attemptFailed
 		a.done("unproven")
-	case p.primary && p.fail == failNone && s.fo.kind == foNone:
+	case p.fail == failNone && s.fo.kind == foNone:
 		s.attempt = attemptFailed
 		a.done("given up")
 	case p.fail == failProgress && !s.target(p).up:
