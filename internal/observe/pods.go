@@ -107,9 +107,17 @@ func ended(pod *corev1.Pod) bool {
 		return true
 	}
 	for _, c := range pod.Status.ContainerStatuses {
-		if c.Name == v1alpha1.ContainerName {
+		if c.Name == container(pod) {
 			return c.State.Running == nil && (c.State.Terminated != nil || c.State.Waiting != nil)
 		}
 	}
 	return false
+}
+
+// container is the name of the one that the server, or the Sentinel, runs in.
+func container(pod *corev1.Pod) string {
+	if pod.Labels[v1alpha1.ComponentLabel] == v1alpha1.ComponentSentinel {
+		return v1alpha1.SentinelContainerName
+	}
+	return v1alpha1.ContainerName
 }

@@ -6,15 +6,13 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/valkeeper/valkeeper/api/v1alpha1"
 )
 
 // trouble is why the pod does not run, in Kubernetes' words and with the
 // server's last lines; empty when nothing is wrong.
 func trouble(pod *corev1.Pod) string {
 	for _, c := range pod.Status.ContainerStatuses {
-		if c.Name != v1alpha1.ContainerName || c.State.Running != nil {
+		if c.Name != container(pod) || c.State.Running != nil {
 			continue
 		}
 		if t := c.State.Terminated; t != nil {
