@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -27,6 +28,10 @@ func Eventually(t testing.TB, what string, condition func() bool) {
 func (s *Server) Node() *valkey.Node {
 	s.t.Helper()
 	node, err := s.dialNode()
+	// A Sentinel closes all connections of a node whose role it has changed.
+	for attempt := 0; errors.Is(err, valkey.ErrClosed) && attempt < 3; attempt++ {
+		node, err = s.dialNode()
+	}
 	if err != nil {
 		s.t.Fatal(err)
 	}
