@@ -4,6 +4,7 @@ import (
 	"maps"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
@@ -181,6 +182,18 @@ func configuration(v *v1alpha1.Valkey, configMap string, confFiles, secretFiles 
 // untilThePodGoes is what a container leaves for the next one in its pod.
 func untilThePodGoes() corev1.Volume {
 	return corev1.Volume{Name: dataVolume, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}
+}
+
+// stateSize bounds what a Sentinel writes down: some kilobytes.
+const stateSize = "1Mi"
+
+// inMemory is the same in memory: a Sentinel syncs its file before it believes
+// anything, and while the disk is busy its clients wait for that in every handover
+// (docs/adr/0007). Its pod's end is the end of it either way.
+func inMemory() corev1.Volume {
+	return corev1.Volume{Name: dataVolume, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{
+		Medium: corev1.StorageMediumMemory, SizeLimit: ptr.To(resource.MustParse(stateSize)),
+	}}}
 }
 
 // files are keys that become files of the same name below a folder.

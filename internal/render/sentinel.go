@@ -131,7 +131,7 @@ func sentinelPod(v *v1alpha1.Valkey, repository, configMap string) (corev1.PodTe
 	spec.TerminationGracePeriodSeconds = ptr.To(sentinelGrace)
 	spec.Volumes = []corev1.Volume{
 		configuration(v, configMap, []string{sentinelConfFile, sentinelStartFile}, []string{sentinelACLFile, sentinelAuthFile}),
-		untilThePodGoes(),
+		inMemory(),
 	}
 	return corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{
