@@ -28,6 +28,7 @@ import (
 	"github.com/valkeeper/valkeeper/internal/act"
 	"github.com/valkeeper/valkeeper/internal/controller"
 	"github.com/valkeeper/valkeeper/internal/observe"
+	"github.com/valkeeper/valkeeper/internal/render"
 	"github.com/valkeeper/valkeeper/internal/servers"
 )
 
@@ -55,7 +56,7 @@ type options struct {
 	leaderElect             bool
 	leaderElectionNamespace string
 	watchNamespaces         string
-	imageRepository         string
+	site                    render.Site
 	workers                 int
 	qps                     float64
 	burst                   int
@@ -75,7 +76,8 @@ func flags() (options, zap.Options) {
 	flag.BoolVar(&o.leaderElect, "leader-elect", true, "let one of several operators work at a time")
 	flag.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the lease; the operator's own when empty")
 	flag.StringVar(&o.watchNamespaces, "watch-namespaces", "", "namespaces to look after, separated by commas; all when empty")
-	flag.StringVar(&o.imageRepository, "image-repository", "docker.io/valkey/valkey", "where spec.version finds its image")
+	flag.StringVar(&o.site.ImageRepository, "image-repository", "docker.io/valkey/valkey", "where spec.version finds its image")
+	flag.StringVar(&o.site.Domain, "cluster-domain", searchDomain(resolvConf), "domain of the Kubernetes cluster, such as cluster.local; found out from "+resolvConf+" when not set")
 	flag.IntVar(&o.workers, "workers", defaultWorkers, "how many instances are looked after at the same time")
 	flag.Float64Var(&o.qps, "kube-api-qps", 100, "requests a second to the API server, on average")
 	flag.IntVar(&o.burst, "kube-api-burst", 200, "requests to the API server at once")
@@ -106,7 +108,7 @@ func run() error {
 			Hosts:           observe.NewHosts(mgr.GetAPIReader()),
 			ReplicationUser: v1alpha1.ReplicationUser, Now: time.Now},
 		Events:  &controller.Events{Recorder: recorder},
-		Objects: controller.NewEnsurer(mgr.GetClient(), mgr.GetAPIReader(), o.imageRepository),
+		Objects: controller.NewEnsurer(mgr.GetClient(), mgr.GetAPIReader(), o.site),
 	}
 	if err := reconciler.SetUp(ctx, mgr, o.workers); err != nil {
 		return err

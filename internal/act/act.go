@@ -168,7 +168,10 @@ func (a *Actor) follow(ctx context.Context, s model.Follow) error {
 		return a.replicate(ctx, s, node)
 	}
 	if a.Valkey.Spec.IsSentinel() {
-		host, port = a.announced(s.Primary) // Sentinels compare it with what they know
+		// Sentinels compare it with what they know.
+		if host, port, err = a.announced(ctx, s.Primary); err != nil {
+			return err
+		}
 	}
 	return node.ReplicaOf(ctx, host, port)
 }

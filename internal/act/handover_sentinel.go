@@ -41,8 +41,13 @@ func (a *Actor) sentinelHandover(ctx context.Context, shard string, s model.Hand
 		return Outcome{}, err
 	}
 	leaving := &departure{node: old}
-	opt := a.sentinelOptions(s.From)
-	opt.TargetHost, opt.TargetPort = a.announced(s.To)
+	opt, err := a.sentinelOptions(ctx, s.From)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if opt.TargetHost, opt.TargetPort, err = a.announced(ctx, s.To); err != nil {
+		return Outcome{}, err
+	}
 	heirs := a.heirs(ctx, snap, s)
 	opt.Candidates = heirs.candidates
 	opt.OnPromoted = func(ctx context.Context) error {
@@ -97,7 +102,10 @@ func (a *Actor) heirs(ctx context.Context, snap model.Snapshot, s model.Handover
 		if err != nil {
 			continue
 		}
-		host, port := a.announced(n.Ref)
+		host, port, err := a.announced(ctx, n.Ref)
+		if err != nil {
+			continue
+		}
 		out.byHost[host] = n.Ref
 		out.candidates = append(out.candidates, handover.Candidate{Server: node, Host: host, Port: port})
 	}

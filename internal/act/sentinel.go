@@ -42,7 +42,10 @@ func (a *Actor) watchPrimary(ctx context.Context, s model.WatchPrimary) error {
 	if err != nil {
 		return err
 	}
-	host, port := a.announced(s.Primary)
+	host, port, err := a.announced(ctx, s.Primary)
+	if err != nil {
+		return err
+	}
 	if s.Instead != "" {
 		return a.tell(ctx, s, sentinel)
 	}
@@ -63,8 +66,11 @@ func (a *Actor) tell(ctx context.Context, s model.WatchPrimary, sentinel *valkey
 	if err != nil {
 		return err
 	}
-	opt := a.sentinelOptions(s.Primary)
-	opt.TargetHost, opt.TargetPort = a.announced(s.Primary)
+	opt, err := a.sentinelOptions(ctx, s.Primary)
+	if err != nil {
+		return err
+	}
+	opt.TargetHost, opt.TargetPort = opt.OldHost, opt.OldPort
 	_, err = handover.TellSentinels(ctx, primary, []handover.SentinelServer{sentinel}, opt)
 	return err
 }
@@ -136,14 +142,30 @@ func (a *Actor) promoteBySentinel(ctx context.Context, shard string, s model.Pro
 	return Outcome{}, err
 }
 
-// announced is the name and port that Sentinels and replicas know a data node by.
-func (a *Actor) announced(ref model.Ref) (host string, port int) {
-	return a.Valkey.NodeHostname(ref.Name), v1alpha1.Port
+// announced is the name and port that Sentinels and replicas know a data node by: what
+// it says itself, as it may have been started with a name of another form.
+func (a *Actor) announced(ctx context.Context, ref model.Ref) (host string, port int, err error) {
+	node, err := a.server(ctx, ref)
+	if err != nil {
+		return "", 0, err
+	}
+	settings, err := node.ConfigGet(ctx, announceSetting)
+	if err != nil {
+		return "", 0, err
+	}
+	host = settings[announceSetting]
+	if host == "" {
+		return "", 0, fmt.Errorf("%s announces no name (%s): Sentinels would know it by an address that its next pod does not have", ref.Name, announceSetting)
+	}
+	return host, v1alpha1.Port, nil
 }
 
+// announceSetting is the server's setting with the name of its pod.
+const announceSetting = "replica-announce-ip"
+
 // sentinelOptions are those of everything that Sentinels are told.
-func (a *Actor) sentinelOptions(from model.Ref) handover.SentinelOptions {
-	host, port := a.announced(from)
+func (a *Actor) sentinelOptions(ctx context.Context, from model.Ref) (handover.SentinelOptions, error) {
+	host, port, err := a.announced(ctx, from)
 	return handover.SentinelOptions{
 		Options: handover.Options{
 			MaxLag:  a.Valkey.Spec.Rollout.MaxLagOrDefault(),
@@ -153,5 +175,5 @@ func (a *Actor) sentinelOptions(from model.Ref) handover.SentinelOptions {
 		Name:    a.Valkey.Spec.Sentinel.PrimaryNameOrDefault(),
 		OldHost: host, OldPort: port,
 		Settings: a.logsInWith(),
-	}
+	}, err
 }

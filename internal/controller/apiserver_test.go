@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
+	"github.com/valkeeper/valkeeper/internal/render"
 )
 
 const (
@@ -80,7 +81,7 @@ func newBench(t *testing.T) bench {
 
 // newEnsurer is that of an operator that has just started.
 func (b bench) newEnsurer(repository string) *Ensurer {
-	return NewEnsurer(b.ours(), b.WithWatch, repository)
+	return NewEnsurer(b.ours(), b.WithWatch, render.Site{ImageRepository: repository})
 }
 
 // ours counts writes and, as the operator's cache does, sees budgets and

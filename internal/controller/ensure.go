@@ -48,10 +48,10 @@ type Declared struct {
 
 // Ensurer applies what render declares, and only what differs.
 type Ensurer struct {
-	client          client.Client
-	live            client.Reader
-	imageRepository string
-	clock           clock
+	client client.Client
+	live   client.Reader
+	site   render.Site
+	clock  clock
 
 	mu     sync.Mutex
 	memory map[string]memory
@@ -64,8 +64,8 @@ type memory struct {
 }
 
 // NewEnsurer reads Secrets from live and everything else from the client.
-func NewEnsurer(c client.Client, live client.Reader, imageRepository string) *Ensurer {
-	return &Ensurer{client: c, live: live, imageRepository: imageRepository, memory: map[string]memory{}}
+func NewEnsurer(c client.Client, live client.Reader, site render.Site) *Ensurer {
+	return &Ensurer{client: c, live: live, site: site, memory: map[string]memory{}}
 }
 
 // Ensure renders the instance and applies what is not so yet.
@@ -96,7 +96,7 @@ func (e *Ensurer) declare(ctx context.Context, v *v1alpha1.Valkey, known *memory
 	if err != nil {
 		return err
 	}
-	rendered, err := render.Objects(v, render.Inputs{ImageRepository: e.imageRepository,
+	rendered, err := render.Objects(v, render.Inputs{Site: e.site,
 		Auth: known.secrets.auth, System: known.secrets.system, Random: passwords(), StatefulSets: existing})
 	if err != nil {
 		return err

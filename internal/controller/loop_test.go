@@ -24,6 +24,7 @@ import (
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/internal/act"
 	"github.com/valkeeper/valkeeper/internal/observe"
+	"github.com/valkeeper/valkeeper/internal/render"
 	"github.com/valkeeper/valkeeper/internal/servers"
 	servertest "github.com/valkeeper/valkeeper/internal/servers/fake"
 )
@@ -53,7 +54,7 @@ func newLoop(t *testing.T) *loop {
 	calm.synced = time.Now().Add(-time.Minute)
 	l.Reconciler = &Reconciler{Client: c, Live: l.api, Servers: pool, Turns: act.NewTurns(), Calm: calm,
 		Events:   &Events{Recorder: events.NewFakeRecorder(1000)},
-		Objects:  NewEnsurer(c, l.api, "registry.example/valkey"),
+		Objects:  NewEnsurer(c, l.api, render.Site{ImageRepository: "registry.example/valkey"}),
 		Observer: observe.Observer{Reader: l.api, Servers: pool, Calm: calm, Zones: observe.NewZones(l.api), ReplicationUser: v1alpha1.ReplicationUser, Now: time.Now},
 	}
 	t.Cleanup(func() { l.forget("shop/cart") })

@@ -31,15 +31,24 @@ func aliasesOf(v *v1alpha1.Valkey, pods []corev1.Pod) aliases {
 	}
 	for i := range pods {
 		if addr := address(pods[i].Status.PodIP); addr != "" {
-			h[net.JoinHostPort(v.NodeHostname(pods[i].Name), strconv.Itoa(v1alpha1.Port))] = addr
+			h[v.NodeHostname(pods[i].Name)] = addr
 		}
 	}
 	return h
 }
 
-// at is the address of the node that goes by a name, or else what was said.
+// at is the address of the node that goes by a name, with or without the domain of the
+// Kubernetes cluster, or else what was said.
 func (h aliases) at(said string) string {
-	if addr, ours := h[said]; ours {
+	host, _, err := net.SplitHostPort(said)
+	if len(h) == 0 || err != nil {
+		return said
+	}
+	short := host
+	if end := strings.Index(host, ".svc."); end >= 0 {
+		short = host[:end+len(".svc")]
+	}
+	if addr, ours := h[short]; ours {
 		return addr
 	}
 	return said

@@ -21,8 +21,8 @@ var update = flag.Bool("update", false, "write testdata/*.golden.yaml anew")
 // fixed are the inputs of every test: no randomness, no Secrets yet.
 func fixed() Inputs {
 	return Inputs{
-		ImageRepository: "docker.io/valkey/valkey",
-		Random:          Passwords{Default: "defaultpassword", Operator: "operatorpassword", Replication: "replicationpassword", Migration: "migrationpassword", Sentinel: "sentinelpassword"},
+		Site:   Site{ImageRepository: "docker.io/valkey/valkey", Domain: "cluster.local"},
+		Random: Passwords{Default: "defaultpassword", Operator: "operatorpassword", Replication: "replicationpassword", Migration: "migrationpassword", Sentinel: "sentinelpassword"},
 	}
 }
 

@@ -23,7 +23,7 @@ func found(sets ...*appsv1.StatefulSet) map[string]*appsv1.StatefulSet {
 // version made it: other image, other probe, other settings.
 func byOlderOperator(t *testing.T, v *v1alpha1.Valkey) *appsv1.StatefulSet {
 	t.Helper()
-	set := rendered(t, v, Inputs{ImageRepository: "old.example.com/valkey", Random: fixed().Random}).StatefulSets[0]
+	set := rendered(t, v, Inputs{Site: Site{ImageRepository: "old.example.com/valkey"}, Random: fixed().Random}).StatefulSets[0]
 	pod := &set.Spec.Template.Spec
 	pod.Containers[0].ReadinessProbe.PeriodSeconds = 5
 	pod.Containers[0].Env = []corev1.EnvVar{{Name: "OLD", Value: "yes"}}

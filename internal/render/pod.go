@@ -23,8 +23,8 @@ const (
 
 // podTemplate of a server. The role is not in it: it is the operator that
 // labels a pod with what its server says.
-func podTemplate(v *v1alpha1.Valkey, shard shard, repository, configMap string) (corev1.PodTemplateSpec, error) {
-	server, err := container(v, repository)
+func podTemplate(v *v1alpha1.Valkey, shard shard, site Site, configMap string) (corev1.PodTemplateSpec, error) {
+	server, err := container(v, site)
 	if err != nil {
 		return corev1.PodTemplateSpec{}, err
 	}
@@ -94,8 +94,8 @@ func podAnnotations(v *v1alpha1.Valkey, restartToken, restartedAt string) map[st
 }
 
 // container of the server.
-func container(v *v1alpha1.Valkey, repository string) (corev1.Container, error) {
-	name, err := image(&v.Spec, repository)
+func container(v *v1alpha1.Valkey, site Site) (corev1.Container, error) {
+	name, err := image(&v.Spec, site.ImageRepository)
 	if err != nil {
 		return corev1.Container{}, err
 	}
@@ -106,7 +106,7 @@ func container(v *v1alpha1.Valkey, repository string) (corev1.Container, error) 
 	case v.Spec.IsCluster():
 		underGuard(v, &out)
 	case v.Spec.IsSentinel():
-		announceName(v, &out)
+		announceName(v, site, &out)
 	}
 	return out, nil
 }

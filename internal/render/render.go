@@ -13,10 +13,18 @@ import (
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 )
 
-// Inputs are what the objects depend on beside the resource.
-type Inputs struct {
+// Site is what differs from one Kubernetes cluster to another.
+type Site struct {
 	// ImageRepository is where spec.version is looked up as a tag.
 	ImageRepository string
+	// Domain of the Kubernetes cluster, such as cluster.local; empty when it is not
+	// known. A name with it is found by one question, one without by three.
+	Domain string
+}
+
+// Inputs are what the objects depend on beside the resource.
+type Inputs struct {
+	Site
 	// Auth is the Secret v.AuthSecretName() as it exists, nil when it does not.
 	Auth *corev1.Secret
 	// System is the Secret v.SystemSecretName() as it exists, nil when it does
@@ -111,7 +119,7 @@ func objects(v *v1alpha1.Valkey, in Inputs) (Rendered, error) {
 		Budgets:      budgets(v, shards, in.StatefulSets[v.SentinelName()]),
 	}
 	for _, s := range shards {
-		desired, err := statefulSet(v, s, in.ImageRepository, config.Name)
+		desired, err := statefulSet(v, s, in.Site, config.Name)
 		if err != nil {
 			return Rendered{}, err
 		}

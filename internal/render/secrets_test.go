@@ -14,7 +14,7 @@ func TestPasswordsThatExistAreKept(t *testing.T) {
 	v := instance(t, `{topology: Replication}`)
 	first := rendered(t, v, fixed())
 	in := Inputs{
-		ImageRepository: "valkey", Auth: first.AuthSecret, System: first.SystemSecret,
+		Site: Site{ImageRepository: "valkey"}, Auth: first.AuthSecret, System: first.SystemSecret,
 		Random: Passwords{Default: "other1", Operator: "other2", Replication: "other3"},
 	}
 	second := rendered(t, v, in)

@@ -45,7 +45,7 @@ type Sentinels struct {
 
 func sentinels(v *v1alpha1.Valkey, in Inputs) (Sentinels, error) {
 	config := sentinelConfigMap(v)
-	desired, err := sentinelSet(v, in.ImageRepository, config.Name)
+	desired, err := sentinelSet(v, in.Site, config.Name)
 	if err != nil {
 		return Sentinels{}, err
 	}
@@ -103,11 +103,11 @@ func sentinelConfigMap(v *v1alpha1.Valkey) *corev1.ConfigMap {
 
 // sentinelContainer is that of a Sentinel, with the instance's image unless it
 // has one of its own.
-func sentinelContainer(v *v1alpha1.Valkey, repository string) (corev1.Container, error) {
+func sentinelContainer(v *v1alpha1.Valkey, site Site) (corev1.Container, error) {
 	name := v.Spec.Sentinel.Image
 	if name == "" {
 		var err error
-		if name, err = image(&v.Spec, repository); err != nil {
+		if name, err = image(&v.Spec, site.ImageRepository); err != nil {
 			return corev1.Container{}, err
 		}
 	}
@@ -116,14 +116,14 @@ func sentinelContainer(v *v1alpha1.Valkey, repository string) (corev1.Container,
 	out.Command = []string{"sh", confFolder + "/" + sentinelStartFile}
 	out.Env = []corev1.EnvVar{
 		fromPod(podName, "metadata.name"),
-		{Name: "ANNOUNCE_HOSTNAME", Value: v.SentinelHostname("$(" + podName + ")")},
+		{Name: "ANNOUNCE_HOSTNAME", Value: site.full(v.SentinelHostname("$(" + podName + ")"))},
 		{Name: "ID_PREFIX", Value: v.SentinelIDPrefix()},
 	}
 	return out, nil
 }
 
-func sentinelPod(v *v1alpha1.Valkey, repository, configMap string) (corev1.PodTemplateSpec, error) {
-	sentinel, err := sentinelContainer(v, repository)
+func sentinelPod(v *v1alpha1.Valkey, site Site, configMap string) (corev1.PodTemplateSpec, error) {
+	sentinel, err := sentinelContainer(v, site)
 	if err != nil {
 		return corev1.PodTemplateSpec{}, err
 	}
@@ -144,9 +144,18 @@ func sentinelPod(v *v1alpha1.Valkey, repository, configMap string) (corev1.PodTe
 
 // announceName makes a data server tell the name of its pod, so that Sentinels know
 // it by that.
-func announceName(v *v1alpha1.Valkey, c *corev1.Container) {
-	c.Command = append(c.Command, "--replica-announce-ip", v.NodeHostname("$("+podName+")"))
+func announceName(v *v1alpha1.Valkey, site Site, c *corev1.Container) {
+	c.Command = append(c.Command, "--replica-announce-ip", site.full(v.NodeHostname("$("+podName+")")))
 	c.Env = []corev1.EnvVar{fromPod(podName, "metadata.name")}
+}
+
+// full is a host's name with the domain. A Sentinel that hears of a new primary looks
+// half a dozen names up before it answers anybody else.
+func (s Site) full(host string) string {
+	if s.Domain == "" {
+		return host
+	}
+	return host + "." + s.Domain
 }
 
 // impatientDNS bounds how long a name is looked for. Sentinels and servers do that

@@ -14,12 +14,12 @@ import (
 
 // sentinelSet has no claims: all that a Sentinel knows the operator and the others
 // can tell it.
-func sentinelSet(v *v1alpha1.Valkey, repository, configMap string) (*appsv1.StatefulSet, error) {
+func sentinelSet(v *v1alpha1.Valkey, site Site, configMap string) (*appsv1.StatefulSet, error) {
 	hash, err := SentinelTemplateHash(v)
 	if err != nil {
 		return nil, err
 	}
-	template, err := sentinelPod(v, repository, configMap)
+	template, err := sentinelPod(v, site, configMap)
 	if err != nil {
 		return nil, err
 	}

@@ -196,7 +196,7 @@ func TestServersUnderSentinelsBootAsNobodysChoiceAndTellTheirNames(t *testing.T)
 	hasLines(t, conf(t, `{topology: Replication}`), []string{"replicaof 127.0.0.1 1"}, []string{"replica-priority 0"})
 	data, sentinels := templates(rendered(t, instance(t, `{topology: Sentinel}`), fixed()))
 	c := data.Spec.Containers[0]
-	want := []string{"valkey-server", "/etc/valkey/valkey.conf", "--replica-announce-ip", "$(POD_NAME).cart-nodes.shop.svc"}
+	want := []string{"valkey-server", "/etc/valkey/valkey.conf", "--replica-announce-ip", "$(POD_NAME).cart-nodes.shop.svc.cluster.local"}
 	if !slices.Equal(c.Command, want) || c.Env[0].Name != "POD_NAME" {
 		t.Errorf("a server is started with %v and %v", c.Command, c.Env)
 	}
@@ -230,7 +230,7 @@ func TestSentinelsAreTheirPodsAndKnowNobody(t *testing.T) {
 	for _, e := range template.Spec.Containers[0].Env {
 		env[e.Name] = e.Value
 	}
-	if env["ANNOUNCE_HOSTNAME"] != v.SentinelHostname("$(POD_NAME)") || env["ID_PREFIX"]+"02" != v.SentinelID(2) {
+	if env["ANNOUNCE_HOSTNAME"] != v.SentinelHostname("$(POD_NAME)")+".cluster.local" || env["ID_PREFIX"]+"02" != v.SentinelID(2) {
 		t.Errorf("they are told %v", env)
 	}
 }

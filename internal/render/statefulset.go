@@ -21,12 +21,12 @@ const revisionHistoryLimit = 5
 // statefulSet is that of a shard, with a pod template made from the spec alone.
 // How many shards there are leaves no trace in it: a shard more or less restarts
 // nobody.
-func statefulSet(v *v1alpha1.Valkey, s shard, repository, configMap string) (*appsv1.StatefulSet, error) {
+func statefulSet(v *v1alpha1.Valkey, s shard, site Site, configMap string) (*appsv1.StatefulSet, error) {
 	hash, err := TemplateHash(v)
 	if err != nil {
 		return nil, err
 	}
-	template, err := podTemplate(v, s, repository, configMap)
+	template, err := podTemplate(v, s, site, configMap)
 	if err != nil {
 		return nil, err
 	}

@@ -80,6 +80,12 @@ type Watching struct {
 	Usable error
 }
 
+// names says that it is a pod that the Sentinel names, with the domain or without.
+func (w Watching) names(v *v1alpha1.Valkey, pod string) bool {
+	host := v.NodeHostname(pod)
+	return w.Primary == host || strings.HasPrefix(w.Primary, host+".")
+}
+
 // Watching asks a Sentinel.
 func (i *Instance) Watching(ctx context.Context, pod string) (Watching, error) {
 	v, err := i.Get(ctx)
@@ -130,7 +136,7 @@ func (i *Instance) AwaitExact(ctx context.Context, limit time.Duration) error {
 		}
 		for _, p := range pods {
 			w, err := i.Watching(ctx, p.Name)
-			exact := err == nil && w.Primary == v.NodeHostname(v.Status.Primary) && w.Usable == nil &&
+			exact := err == nil && w.names(v, v.Status.Primary) && w.Usable == nil &&
 				w.Replicas == int(v.Spec.ReplicaCount()) && w.Others == len(pods)-1 && w.Quorum == int(v.Spec.Sentinel.QuorumOrDefault())
 			if !exact {
 				return false, fmt.Sprintf("%s: %+v, %v; the primary is %q", p.Name, w, err, v.Status.Primary), nil
@@ -201,7 +207,7 @@ func (i *Instance) plainFailover(ctx context.Context, before string) error {
 	}
 	err = Await(ctx, time.Minute, func(ctx context.Context) (bool, string, error) {
 		w, err := i.Watching(ctx, sentinel)
-		return w.Primary != v.NodeHostname(before), fmt.Sprintf("%+v", w), err
+		return !w.names(v, before), fmt.Sprintf("%+v", w), err
 	})
 	if err != nil {
 		return err
