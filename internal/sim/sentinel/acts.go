@@ -208,7 +208,7 @@ func (a *act) rank(step model.Rank) {
 		return
 	}
 	a.checkRank(&a.s, int(i), step.Priority)
-	a.s.n[i].zero = step.Priority == 0
+	a.s.n[i].zero, a.s.n[i].vouched = step.Priority == 0, step.Priority > 0
 	a.done("ranked")
 }
 

@@ -136,7 +136,7 @@ func (r *run) checkWins(s *State, i int) {
 	if missing := s.owed &^ s.n[i].set; missing != 0 {
 		r.violate(9, "the Sentinels promote %s, which lacks acknowledged writes %b", podNames[i], missing)
 	}
-	if n := &s.n[i]; s.fo.kind == foOwn && !n.primary && n.follows == nobody && n.zero {
+	if n := &s.n[i]; !n.primary && n.follows == nobody && !n.vouched {
 		r.violate(18, "the Sentinels promote %s, which has booted and was not compared", podNames[i])
 	}
 }

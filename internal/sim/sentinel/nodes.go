@@ -30,7 +30,7 @@ func (r *run) podMove(s *State, i int) {
 		if i < int(s.size) {
 			r.node(s, moveStart, i, func(s *State, n *node) {
 				n.phase, n.follows = running, nobody
-				s.boot(i)
+				w.boot(s, i)
 			})
 		}
 	case running:
@@ -38,7 +38,7 @@ func (r *run) podMove(s *State, i int) {
 			r.node(s, moveRemove, i, func(_ *State, n *node) { n.phase = terminating })
 		}
 		if !n.up {
-			r.node(s, moveStart, i, func(s *State, _ *node) { s.boot(i) })
+			r.node(s, moveStart, i, func(s *State, _ *node) { w.boot(s, i) })
 		}
 	case terminating:
 		r.node(s, moveGone, i, func(s *State, _ *node) { w.vanish(s, i) })
@@ -48,10 +48,10 @@ func (r *run) podMove(s *State, i int) {
 // boot starts a server: a replica of nobody that no Sentinel may promote, with what
 // its disk has. Who watches it sees at once that it has started: what they had seen of
 // its priority is no more (see docs/adr/0004).
-func (s *State) boot(i int) {
+func (w *World) boot(s *State, i int) {
 	n := &s.n[i]
-	n.up, n.primary, n.follows, n.linked, n.zero = true, false, nobody, false, true
-	n.hist, n.hist2, n.set = n.diskHist, 0, n.diskSet
+	n.up, n.primary, n.follows, n.linked, n.zero = true, false, nobody, false, !w.Mutant.Ranked
+	n.hist, n.hist2, n.set, n.vouched = n.diskHist, 0, n.diskSet, false
 	for k := range s.s {
 		s.s[k].ranked &^= 1 << i
 	}

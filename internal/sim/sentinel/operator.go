@@ -51,7 +51,7 @@ func (s *State) seenPart() State {
 	v.rankEpochs()
 	for i := range v.n {
 		n := &v.n[i]
-		n.diskHist, n.diskSet, n.target = 0, 0, 0
+		n.diskHist, n.diskSet, n.target, n.vouched = 0, 0, 0, false
 		n.clients = n.clients && n.drain != drainNo
 	}
 	return v

@@ -73,8 +73,20 @@ func (r *run) checkWatch(s *State, k, primary int) {
 	if agreed && other != uint8(primary) && s.n[other].up && s.n[other].primary {
 		r.violate(18, "%s is told to watch %s, and the Sentinels name %s, which is primary", name, podNames[primary], podNames[other])
 	}
-	if t := &s.s[k]; t.watch != nobody && t.watch != uint8(primary) && s.news(k, primary) {
+	if t := &s.s[k]; t.watch == nobody || t.watch == uint8(primary) {
+		return
+	}
+	if s.news(k, primary) {
 		r.violate(18, "%s is told what others are about to tell it", name)
+	}
+	silent := 0
+	for o := range s.s {
+		if s.active(o) && !s.answers(o) {
+			silent++
+		}
+	}
+	if silent >= r.world.needed() {
+		r.violate(18, "%s is told of %s over the heads of %d that may elect another", name, podNames[primary], silent)
 	}
 }
 

@@ -62,6 +62,7 @@ type node struct {
 	fail    uint8
 	target  uint8
 	zero    bool // its replica-priority is 0
+	vouched bool // the operator has let it be promoted, and it follows nobody
 
 	hist, hist2, off2 uint8
 	set               writes
@@ -351,11 +352,14 @@ func (n *node) tidy() {
 		return
 	}
 	if !n.up {
-		n.primary, n.follows, n.linked, n.fail, n.zero = false, nobody, false, failNone, false
+		n.primary, n.follows, n.linked, n.fail, n.zero, n.vouched = false, nobody, false, failNone, false, false
 		n.hist, n.hist2, n.set, n.clients = 0, 0, 0, false
 	}
 	if n.primary {
 		n.follows, n.linked = nobody, false
+	}
+	if n.primary || n.follows != nobody {
+		n.vouched = false
 	}
 	if n.fail == failNone {
 		n.target = 0

@@ -2,7 +2,7 @@ package sentinel
 
 // roll is an instance of so many nodes whose pods are stale.
 func roll(name string, nodes uint8) World {
-	return World{Name: name, Nodes: nodes, Stale: 1<<nodes - 1, MaxStates: 1_500_000}
+	return World{Name: name, Nodes: nodes, Stale: 1<<nodes - 1}
 }
 
 // almost is a roll in which only the primary is stale.
@@ -20,7 +20,7 @@ func (w World) with(change func(*World)) World {
 
 // calm is an instance in which nothing is to be done.
 func calm(name string, nodes uint8) World {
-	return World{Name: name, Nodes: nodes, MaxStates: 1_500_000}
+	return World{Name: name, Nodes: nodes}
 }
 
 const (
@@ -45,16 +45,10 @@ func rolls() []World {
 		almost("a handover, crashes, operators that die", 2).with(func(w *World) {
 			w.Faults, w.MaxFaults, w.MaxCrashes = Faults{Crash: node0 | node1}, 1, 1
 		}),
-		almost("1+2, a handover, crashes", 3).with(func(w *World) {
-			w.Faults, w.MaxFaults = Faults{Crash: node1}, 1
-		}),
-		almost("1+2, a direct handover, crashes", 3).with(func(w *World) {
-			w.Direct, w.Faults, w.MaxFaults = true, Faults{Crash: node1}, 1
-		}),
 		roll("1+1 rolls, Sentinels in trouble", 2).with(func(w *World) {
 			w.Faults, w.MaxFaults, w.MaxCrashes = Faults{Reboot: true, Lose: true, Mute: true, Failover: true, Of: 3}, 1, 1
 		}),
-		roll("1+1 rolls, partitions", 2).with(func(w *World) {
+		almost("a handover, partitions", 2).with(func(w *World) {
 			w.Faults, w.MaxFaults, w.MaxWrites = Faults{Cuts: cuts}, 1, 1
 		}),
 		roll("1+2 rolls", 3).with(func(w *World) { w.MaxCrashes, w.MaxWrites = 1, 0 }),
@@ -115,7 +109,11 @@ func lastLeads(_ *World, s *State) {
 // bound of states.
 func LargeWorlds() []World {
 	const most = 2_000_000
-	var out []World
+	crash := Faults{Crash: node0 | node1}
+	out := []World{
+		almost("1+2, a handover, crashes", 3).with(func(w *World) { w.Faults, w.MaxFaults, w.MaxStates = crash, 1, most }),
+		almost("1+2, a direct handover, crashes", 3).with(func(w *World) { w.Direct, w.Faults, w.MaxFaults, w.MaxStates = true, crash, 1, most }),
+	}
 	for _, w := range Worlds() {
 		w.Name += ", one more fault"
 		w.MaxFaults++
