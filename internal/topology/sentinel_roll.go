@@ -54,7 +54,7 @@ func (s sentinel) scale(shard model.Shard) model.Decision {
 	case s.set.Wanted == s.set.Size:
 		return model.Decision{}
 	}
-	if h, wait := s.unready(shard, model.SentinelNode{}); wait {
+	if h, wait := s.unready(shard, s.set.Nodes[len(s.set.Nodes)-1]); wait {
 		return model.Wait(h)
 	}
 	return model.Do(model.ScaleSentinels{Set: s.set.Name, From: s.set.Size, To: s.set.Size - 1})
@@ -87,7 +87,8 @@ func (s sentinel) roll(policy model.Policy, shard model.Shard) model.Decision {
 
 // unready is why no Sentinel may be taken away now: one is down, be it the victim, which
 // is being replaced then; or another one than the victim does not agree, or does not
-// reach all others. Without the victim enough have to be left.
+// reach all others. Without the victim enough have to be left, also for those that
+// remember others which are no more.
 func (s sentinel) unready(shard model.Shard, victim model.SentinelNode) (model.Hold, bool) {
 	primary, ok := shard.Primary()
 	if !ok {
@@ -96,7 +97,7 @@ func (s sentinel) unready(shard model.Shard, victim model.SentinelNode) (model.H
 	if holds := s.unrest(shard, primary); len(holds) > 0 {
 		return holds[0], true
 	}
-	left := 0
+	left, enough := 0, s.set.Needed()
 	for _, n := range s.set.Nodes {
 		if n.Down() {
 			return sentinelDown(shard, n), true
@@ -108,9 +109,10 @@ func (s sentinel) unready(shard model.Shard, victim model.SentinelNode) (model.H
 			return hold(shard, model.SentinelsDisagree, n.Name, "it does not reach "+lacks+" yet"), true
 		}
 		left++
+		enough = max(enough, (len(n.Watch.Others)+1)/2+1)
 	}
-	if left < s.set.Needed() {
-		return hold(shard, model.QuorumLost, victim.Name, fmt.Sprintf("only %d Sentinels would be left, %d have to agree", left, s.set.Needed())), true
+	if left < enough {
+		return hold(shard, model.QuorumLost, victim.Name, fmt.Sprintf("only %d Sentinels would be left, %d have to agree", left, enough)), true
 	}
 	return model.Hold{}, false
 }

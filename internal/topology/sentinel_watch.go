@@ -94,10 +94,11 @@ func (s sentinel) shunned(shard model.Shard, primary, n model.Node) bool {
 
 // Forget resets one Sentinel that remembers replicas or Sentinels which are no more.
 // All have to be there, of one mind and complete but for that: until the reset one
-// has found the others again, a vote is missing.
+// has found the others again, a vote is missing. When several Sentinels leave, each is
+// forgotten before the next goes: who is remembered counts for what a majority is.
 func (s sentinel) Forget(shard model.Shard) model.Decision {
 	primary, ok := shard.Primary()
-	if !ok || !everyNodeAnswers(shard) || len(s.unrest(shard, primary)) > 0 || s.set.Size != s.set.Wanted {
+	if !ok || !everyNodeAnswers(shard) || len(s.unrest(shard, primary)) > 0 {
 		return model.Decision{}
 	}
 	for _, n := range s.set.Nodes {
