@@ -57,6 +57,7 @@ test-e2e: cluster-up ## Real Kubernetes, real servers, continuous writes; RUN='-
 explore: ## Walk the simulated worlds within larger bounds
 	cd internal/sim && VALKEEPER_EXPLORE=large go test -timeout 2h
 	cd internal/sim/cluster && VALKEEPER_EXPLORE=large go test -timeout 2h
+	cd internal/sim/sentinel && VALKEEPER_EXPLORE=large go test -timeout 2h
 
 .PHONY: soak
 soak: cluster-up ## Many rolls, kills at random, lost hosts, 1 GB, idle instances: two hours or more

@@ -47,6 +47,7 @@ unit() {
   # From within, so that go test shows what was explored.
   (cd internal/sim && go test)
   (cd internal/sim/cluster && go test)
+  (cd internal/sim/sentinel && go test)
 }
 
 servers() {

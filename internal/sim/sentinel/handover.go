@@ -98,7 +98,7 @@ func (a *act) tellSome(from uint8, first bool) {
 		return
 	}
 	for k := range s.s {
-		if !s.answers(k) || a.goneSentinel(k) || s.s[k].watch == heir || s.s[k].watch == nobody || s.s[k].epoch >= s.op.epoch || a.world.NoHello || a.world.Mutant.Untold {
+		if !s.answers(k) || a.goneSentinel(k) || s.s[k].watch == heir || s.s[k].watch == nobody || s.s[k].epoch >= s.op.epoch || a.world.NoHello {
 			continue
 		}
 		s.name(k, heir, s.op.epoch)

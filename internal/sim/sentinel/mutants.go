@@ -18,7 +18,6 @@ type Mutant struct {
 
 	NoReplan  bool // disruptive steps are performed as planned, however long ago
 	Credulous bool // whoever says that he is primary is remembered
-	Untold    bool // the Sentinels are not told after a handover
 	Ranked    bool // nodes boot with a priority above 0
 }
 
@@ -122,17 +121,15 @@ func calmed(snap *model.Snapshot) {
 	acquainted(snap)
 }
 
-// acquainted makes every Sentinel know and reach all that there is.
+// acquainted makes every Sentinel reach all others, besides those that it remembers.
 func acquainted(snap *model.Snapshot) {
-	var all []model.WatchedSentinel
-	for _, n := range snap.Sentinels.Nodes {
-		all = append(all, model.WatchedSentinel{ID: n.ID})
-	}
-	seen(snap, func(_ *model.SentinelNode, w *model.Watch) {
-		for _, o := range w.Others {
-			if !slices.ContainsFunc(all, func(a model.WatchedSentinel) bool { return a.ID == o.ID }) {
-				w.Others = append(slices.Clone(all), o)
-				return
+	seen(snap, func(n *model.SentinelNode, w *model.Watch) {
+		all := slices.DeleteFunc(slices.Clone(w.Others), func(o model.WatchedSentinel) bool {
+			return slices.ContainsFunc(snap.Sentinels.Nodes, func(m model.SentinelNode) bool { return m.ID == o.ID })
+		})
+		for _, o := range snap.Sentinels.Nodes {
+			if o.ID != n.ID {
+				all = append(all, model.WatchedSentinel{ID: o.ID})
 			}
 		}
 		w.Others = all
@@ -294,7 +291,17 @@ func rollingSentinels() []Trial {
 	fewer := calm("4 Sentinels to 3, one in trouble", 2).with(func(w *World) {
 		w.Sentinels, w.WantedSentinels, w.Faults, w.MaxFaults = 4, 3, Faults{Lose: true, Failover: true, Reboot: true, Of: 3}, 2
 	})
+	remembered := calm("4 stale Sentinels to 3, a crash", 2).with(func(w *World) {
+		w.Sentinels, w.WantedSentinels, w.StaleSentinels, w.Faults, w.MaxFaults = 4, 3, 7, Faults{Crash: node1}, 1
+	})
 	return []Trial{
+		{ungated("a Sentinel goes while one that has left is remembered", restarts('s'), func(snap *model.Snapshot) {
+			seen(snap, func(_ *model.SentinelNode, w *model.Watch) {
+				w.Others = slices.DeleteFunc(slices.Clone(w.Others), func(o model.WatchedSentinel) bool {
+					return !slices.ContainsFunc(snap.Sentinels.Nodes, func(n model.SentinelNode) bool { return n.ID == o.ID })
+				})
+			})
+		}), remembered},
 		{ungated("Sentinels go before the last is back", restarts('s'), calmed), trouble},
 		{ungated("Sentinels go before the last knows the others", restarts('s'), acquainted), trouble},
 		{ungated("a Sentinel goes in a failover", restarts('s'), idle), trouble},

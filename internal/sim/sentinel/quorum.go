@@ -50,12 +50,12 @@ func (r *run) checkTakeSentinel(s *State, k int, what string) {
 	}
 }
 
-// checkForget: law 17 when a Sentinel forgets: everything that is there has to be there
+// checkForget: law 18 when a Sentinel forgets: everything that is there has to be there
 // for it to find again.
 func (r *run) checkForget(s *State, k int) {
 	for i := range int(r.world.Wanted) {
 		if s.s[k].knows&(1<<i) != 0 && s.n[i].phase != absent && !s.sees(k, uint8(i)) {
-			r.violate(17, "%s is to forget %s, which may come back as a second primary", sentinelNames[k], podNames[i])
+			r.violate(18, "%s is to forget %s, which may come back as a second primary", sentinelNames[k], podNames[i])
 		}
 	}
 }

@@ -61,8 +61,8 @@ func rolls() []World {
 	}
 }
 
-// cuts are the partitions: the primary alone on the far side; the operator with it and one Sentinel; the
-// operator with the data nodes and one Sentinel.
+// cuts are the partitions: the primary alone on the far side; the replica there with two
+// Sentinels, and the operator on the side of the primary; two Sentinels there alone.
 var cuts = []uint8{node0, node1 | sbit(1) | sbit(2), sbit(1) | sbit(2)}
 
 func losses() []World {
@@ -83,6 +83,10 @@ func losses() []World {
 		calm("4 Sentinels to 3", 2).with(func(w *World) {
 			w.Sentinels, w.WantedSentinels, w.MaxCrashes = 4, 3, 1
 			w.Faults, w.MaxFaults = Faults{Lose: true, Reboot: true, Mute: true, Of: 9}, 1
+		}),
+		calm("4 stale Sentinels to 3, a crash", 2).with(func(w *World) {
+			w.Sentinels, w.WantedSentinels, w.StaleSentinels, w.MaxCrashes = 4, 3, 7, 1
+			w.Faults, w.MaxFaults = Faults{Crash: node1, Lose: true, Of: 1}, 1
 		}),
 		calm("1+2 to 1+1, another leads", 3).with(func(w *World) {
 			w.Wanted, w.Prepare = 2, lastLeads
