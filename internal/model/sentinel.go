@@ -140,5 +140,6 @@ func (s SentinelSet) Asked(address string) (asked SentinelNode, ok bool) {
 }
 
 // Needed is how many Sentinels have to agree: the quorum, which finds a primary
-// down, and a majority, which elects who fails over.
-func (s SentinelSet) Needed() int { return max(s.Settings.Quorum, s.Wanted/2+1) }
+// down, and a majority, which elects who fails over. While they become more or fewer,
+// those that leave still count, and so do those that are to come.
+func (s SentinelSet) Needed() int { return max(s.Settings.Quorum, max(s.Size, s.Wanted)/2+1) }

@@ -1,0 +1,53 @@
+package plan_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// many is as watched, with so many Sentinels. Each knows all others.
+func many(snap model.Snapshot, count int) model.Snapshot {
+	snap = watched(snap)
+	set := &snap.Sentinels
+	set.Size, set.Wanted, set.Settings.Quorum = count, count, count/2+1
+	like := set.Nodes[0]
+	set.Nodes = nil
+	for i := range count {
+		n, w := like, *like.Watch
+		n.Ordinal, n.ID = i, fmt.Sprintf("id-%d", i)
+		n.Ref = model.Ref{Name: fmt.Sprintf("v-sentinel-%d", i), UID: fmt.Sprintf("s-uid-%d", i), Address: fmt.Sprintf("10.0.1.%d:26379", i)}
+		w.Settings, w.Others = set.Settings, nil
+		for k := range count {
+			if k != i {
+				w.Others = append(w.Others, model.WatchedSentinel{ID: fmt.Sprintf("id-%d", k)})
+			}
+		}
+		n.Watch = &w
+		set.Nodes = append(set.Nodes, n)
+	}
+	return snap
+}
+
+// fewer wishes for three Sentinels, and tells those that are there.
+func fewer(set *model.SentinelSet) {
+	set.Wanted, set.Settings.Quorum = 3, 2
+	each(func(n *model.SentinelNode) { n.Watch.Settings.Quorum = 2 })(set)
+}
+
+// silentFrom are all Sentinels from that ordinal on.
+func silentFrom(ordinal int) func(*model.SentinelSet) {
+	return each(func(n *model.SentinelNode) {
+		if n.Ordinal >= ordinal {
+			silentSentinel(n)
+		}
+	})
+}
+
+func TestWhileSentinelsBecomeFewerThoseThatLeaveStillCount(t *testing.T) {
+	run(t, []incident{
+		{name: "no node is touched while most of them are silent", given: with(with(many(almost(), 5), fewer), silentFrom(2)), hold: model.QuorumLost},
+		{name: "and nobody is promoted: most of them may be at it", given: with(with(many(lost(), 5), fewer), silentFrom(2)), hold: model.QuorumLost},
+	})
+}
