@@ -51,3 +51,32 @@ func TestWhileSentinelsBecomeFewerThoseThatLeaveStillCount(t *testing.T) {
 		{name: "and nobody is promoted: most of them may be at it", given: with(with(many(lost(), 5), fewer), silentFrom(2)), hold: model.QuorumLost},
 	})
 }
+
+// formerly lets Sentinels remember others that are no more.
+func formerly(count int) func(*model.SentinelSet) {
+	return each(func(n *model.SentinelNode) {
+		for k := range count {
+			n.Watch.Others = append(n.Watch.Others, model.WatchedSentinel{ID: fmt.Sprintf("id-%d", 9+k), Down: true})
+		}
+	})
+}
+
+// A majority is one of all Sentinels that are remembered.
+func TestSentinelsThatHaveLeftAreForgottenBeforeTheNextLeaves(t *testing.T) {
+	cutOff := func(s *model.Shard) { s.Nodes[2].Server = model.Server{} }
+	run(t, []incident{
+		{name: "one at a time", given: with(with(many(healthy(), 6), fewer), formerly(1)),
+			step: "reset v-sentinel-0 (Sentinel id-9 is no more)"},
+		{name: "also when they remember so many that they find no quorum", given: with(with(many(healthy(), 3), formerly(6)), each(func(n *model.SentinelNode) { n.Watch.NoQuorum = "NOQUORUM 3 usable" })),
+			step: "reset v-sentinel-0 (Sentinel id-9 is no more)"},
+		{name: "not while one has yet to find the others again", given: with(with(with(many(healthy(), 6), fewer), formerly(1)), func(s *model.SentinelSet) {
+			s.Nodes[0].Watch.Others = s.Nodes[0].Watch.Others[1:5]
+		}), hold: model.SentinelsDisagree, of: "v-sentinel-0"},
+		{name: "the next goes while enough would be left all the same", given: with(with(many(healthy(), 4), fewer), formerly(1)), change: cutOff,
+			step: "scale from 4 to 3 Sentinels"},
+		{name: "and not otherwise", given: with(with(many(healthy(), 4), fewer), formerly(3)), change: cutOff,
+			hold: model.QuorumLost, of: "v-sentinel-0"},
+		{name: "nor is one restarted", given: with(with(many(healthy(), 3), formerly(2)), func(s *model.SentinelSet) { s.Revision = "s2" }), change: cutOff,
+			hold: model.QuorumLost, of: "v-sentinel-0"},
+	})
+}

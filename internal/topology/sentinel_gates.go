@@ -67,6 +67,9 @@ func (s sentinel) unrest(shard model.Shard, primary model.Node) []model.Hold {
 		if h, ok := s.calm(shard, primary, n); !ok {
 			return []model.Hold{h}
 		}
+		if n.Watch.NoQuorum != "" {
+			return []model.Hold{hold(shard, model.QuorumLost, n.Name, n.Watch.NoQuorum)}
+		}
 		agree++
 	}
 	if agree < s.set.Needed() {
@@ -75,8 +78,7 @@ func (s sentinel) unrest(shard model.Shard, primary model.Node) []model.Hold {
 	return nil
 }
 
-// calm says that a Sentinel names the primary, reaches it and enough others, and
-// does not fail over.
+// calm says that a Sentinel names the primary, reaches it, and does not fail over.
 func (s sentinel) calm(shard model.Shard, primary model.Node, n model.SentinelNode) (model.Hold, bool) {
 	switch {
 	case n.Watch == nil:
@@ -89,8 +91,6 @@ func (s sentinel) calm(shard model.Shard, primary model.Node, n model.SentinelNo
 		return hold(shard, model.SentinelsDisagree, n.Name, "it is in TILT mode: its clock or its host has stood still; it ends by itself after 30 s"), false
 	case n.Watch.Down:
 		return hold(shard, model.SentinelsDisagree, n.Name, "it does not reach "+primary.Name), false
-	case n.Watch.NoQuorum != "":
-		return hold(shard, model.QuorumLost, n.Name, n.Watch.NoQuorum), false
 	}
 	return model.Hold{}, true
 }

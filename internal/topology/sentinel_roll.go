@@ -97,7 +97,7 @@ func (s sentinel) unready(shard model.Shard, victim model.SentinelNode) (model.H
 	if holds := s.unrest(shard, primary); len(holds) > 0 {
 		return holds[0], true
 	}
-	left, enough := 0, s.set.Needed()
+	left := len(s.set.Nodes) - 1
 	for _, n := range s.set.Nodes {
 		if n.Down() {
 			return sentinelDown(shard, n), true
@@ -108,14 +108,20 @@ func (s sentinel) unready(shard model.Shard, victim model.SentinelNode) (model.H
 		if lacks := s.lacks(shard, primary, n); lacks != "" {
 			return hold(shard, model.SentinelsDisagree, n.Name, "it does not reach "+lacks+" yet"), true
 		}
-		left++
-		enough = max(enough, (len(n.Watch.Others)+1)/2+1)
+		if needs := majority(n.Watch); left < needs {
+			return hold(shard, model.QuorumLost, n.Name, fmt.Sprintf(
+				"only %d Sentinels would be left; it remembers %d, of which %d have to agree", left, len(n.Watch.Others)+1, needs)), true
+		}
 	}
-	if left < enough {
-		return hold(shard, model.QuorumLost, victim.Name, fmt.Sprintf("only %d Sentinels would be left, %d have to agree", left, enough)), true
+	if left < s.set.Needed() {
+		return hold(shard, model.QuorumLost, victim.Name, fmt.Sprintf("only %d Sentinels would be left, %d have to agree", left, s.set.Needed())), true
 	}
 	return model.Hold{}, false
 }
+
+// majority is how many Sentinels have to agree by one's own measure: those count that
+// are no more, until it forgets them.
+func majority(w *model.Watch) int { return max(w.Settings.Quorum, (len(w.Others)+1)/2+1) }
 
 func sentinelDown(shard model.Shard, n model.SentinelNode) model.Hold {
 	switch {

@@ -94,15 +94,15 @@ func (s sentinel) shunned(shard model.Shard, primary, n model.Node) bool {
 
 // Forget resets one Sentinel that remembers replicas or Sentinels which are no more.
 // All have to be there, of one mind and complete but for that: until the reset one
-// has found the others again, a vote is missing. When several Sentinels leave, each is
-// forgotten before the next goes: who is remembered counts for what a majority is.
+// has found the others again, a vote is missing. That they find no quorum may come from
+// what they remember.
 func (s sentinel) Forget(shard model.Shard) model.Decision {
 	primary, ok := shard.Primary()
-	if !ok || !everyNodeAnswers(shard) || len(s.unrest(shard, primary)) > 0 {
+	if !ok || !everyNodeAnswers(shard) || s.set.Size < s.set.Wanted {
 		return model.Decision{}
 	}
 	for _, n := range s.set.Nodes {
-		if n.Down() || s.lacks(shard, primary, n) != "" {
+		if _, calm := s.calm(shard, primary, n); n.Down() || !calm || s.lacks(shard, primary, n) != "" {
 			return model.Decision{}
 		}
 	}
