@@ -163,7 +163,7 @@ func TestSentinelsRollOneAtATime(t *testing.T) {
 			hold: model.RevisionUnknown, of: "v-sentinel"},
 		{name: "more of them come at once", given: with(watched(healthy()), func(s *model.SentinelSet) { s.Wanted = 5 }), step: "scale from 3 to 5 Sentinels"},
 		{name: "nor while those that are left would not be a majority of those that are remembered", given: with(with(watched(healthy()), newer), remember("id-7")),
-			change: func(s *model.Shard) { absent(&s.Nodes[2]); s.Traffic.Replicas = s.Traffic.Replicas[:1] }, hold: model.QuorumLost, of: "v-sentinel-2"},
+			change: func(s *model.Shard) { absent(&s.Nodes[2]); s.Traffic.Replicas = s.Traffic.Replicas[:1] }, hold: model.QuorumLost, of: "v-sentinel-0"},
 		{name: "one that is no more is forgotten before the next goes", given: with(with(watched(healthy()), func(s *model.SentinelSet) { s.Wanted = 1 }), remember("id-7")),
 			step: "reset v-sentinel-0 (Sentinel id-7 is no more)"},
 		{name: "fewer go one at a time", given: with(watched(healthy()), func(s *model.SentinelSet) { s.Wanted = 1 }), step: "scale from 3 to 2 Sentinels"},
