@@ -80,3 +80,37 @@ func TestSentinelsThatHaveLeftAreForgottenBeforeTheNextLeaves(t *testing.T) {
 			hold: model.QuorumLost, of: "v-sentinel-0"},
 	})
 }
+
+func TestAQuorumIsRaisedOnceThereAreSentinelsForIt(t *testing.T) {
+	raised := func(set *model.SentinelSet) { set.Wanted, set.Settings.Quorum = 7, 5 }
+	there := func(count int) func(*model.SentinelSet) {
+		return func(set *model.SentinelSet) {
+			raised(set)
+			set.Size = 7
+			for i := range set.Nodes {
+				set.Nodes[i].Watch.Settings.Quorum = 2
+				if i >= count {
+					set.Nodes[i].Watch, set.Nodes[i].Phase, set.Nodes[i].Answered = nil, model.PodPending, false
+				}
+			}
+		}
+	}
+	run(t, []incident{
+		{name: "they come first", given: with(many(healthy(), 3), raised), step: "scale from 3 to 7 Sentinels"},
+		{name: "also while nodes become fewer, which they have to agree to", given: with(many(healthy(), 3), raised),
+			change: func(s *model.Shard) {
+				s.Size = 4
+				s.Nodes = append(s.Nodes, model.Node{Ordinal: 3, Ref: model.Ref{Name: "v-3"}})
+			},
+			step: "scale from 3 to 7 Sentinels"},
+		{name: "also when somebody has taken all of them away, and two nodes are primary", given: with(many(healthy(), 3), func(s *model.SentinelSet) { s.Size, s.Nodes = 0, nil }),
+			change: func(s *model.Shard) { s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, "" },
+			step:   "scale from 0 to 3 Sentinels"},
+		{name: "those that are there keep theirs while it could not be met", given: with(many(healthy(), 7), there(5))},
+		{name: "and are told once it can", given: with(many(healthy(), 7), there(6)), step: "tell v-sentinel-0 how to watch"},
+		{name: "whatever else is to be told they are told at once", given: with(with(many(healthy(), 7), there(3)), func(s *model.SentinelSet) { s.Settings.DownAfter = 1 }),
+			step: "tell v-sentinel-0 how to watch"},
+		{name: "a lower one, too", given: with(many(healthy(), 5), func(s *model.SentinelSet) { s.Wanted, s.Settings.Quorum = 3, 2 }),
+			step: "tell v-sentinel-0 how to watch"},
+	})
+}

@@ -9,9 +9,13 @@ import (
 	"github.com/valkeeper/valkeeper/internal/model"
 )
 
-// Superseded replaces Sentinels that do not run and whose revision is not the newest
-// one any more: a bad spec, once mended, must not stay stuck.
+// Superseded adds Sentinels at once, whatever else is wrong: what is held back for want
+// of a quorum may wait for them. And it replaces those that do not run and whose revision
+// is not the newest one any more: a bad spec, once mended, must not stay stuck.
 func (s sentinel) Superseded(policy model.Policy) model.Decision {
+	if s.set.Exists && s.set.Size < s.set.Wanted {
+		return model.Do(model.ScaleSentinels{Set: s.set.Name, From: s.set.Size, To: s.set.Wanted})
+	}
 	if policy.Strategy != model.StrategyHandover || policy.Paused {
 		return model.Decision{}
 	}
@@ -23,9 +27,9 @@ func (s sentinel) Superseded(policy model.Policy) model.Decision {
 	return model.Decision{}
 }
 
-// Before brings the number of Sentinels to what is wished for, and rolls them before
-// the data nodes if their version rises: newer ones hand over better, and also
-// servers that are older than they.
+// Before takes away Sentinels that are not wished for any more, and rolls them before
+// the data nodes if their version rises: newer ones hand over better, and also servers
+// that are older than they.
 func (s sentinel) Before(policy model.Policy, shard model.Shard) model.Decision {
 	if d := s.scale(shard); d.Made() {
 		return d
@@ -44,14 +48,12 @@ func (s sentinel) After(policy model.Policy, shard model.Shard) model.Decision {
 	return s.roll(policy, shard)
 }
 
-// scale adds Sentinels at once, and takes one away while all others are of one mind.
+// scale takes one Sentinel away while all others are of one mind.
 func (s sentinel) scale(shard model.Shard) model.Decision {
 	switch {
 	case !s.set.Exists:
 		return model.Wait(hold(shard, model.PodStarting, s.set.Name, "the StatefulSet of the Sentinels is not there yet"))
-	case s.set.Wanted > s.set.Size:
-		return model.Do(model.ScaleSentinels{Set: s.set.Name, From: s.set.Size, To: s.set.Wanted})
-	case s.set.Wanted == s.set.Size:
+	case s.set.Wanted >= s.set.Size:
 		return model.Decision{}
 	}
 	if h, wait := s.unready(shard, s.set.Nodes[len(s.set.Nodes)-1]); wait {

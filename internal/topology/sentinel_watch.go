@@ -46,14 +46,24 @@ func (s sentinel) introduce(n model.SentinelNode, primary model.Node) model.Step
 	case n.Watch == nil:
 		step.Why = "it watches nobody"
 		return step
-	case n.Watch.Primary == primary.Address && n.Watch.Settings != s.set.Settings:
-		return model.SetWatch{Sentinel: n.Ref, Settings: s.set.Settings}
+	case n.Watch.Primary == primary.Address && n.Watch.Settings != s.settings(n):
+		return model.SetWatch{Sentinel: n.Ref, Settings: s.settings(n)}
 	case n.Watch.Primary == primary.Address, s.hears(n, primary), len(s.watching()) < s.set.Needed():
 		return nil
 	}
 	step.Instead = n.Watch.Primary
 	step.Why = "it names another one, and nobody tells it"
 	return step
+}
+
+// settings are how a Sentinel is to watch now. A quorum is raised only once one could be
+// away and it could still be met: until then nothing could be failed over.
+func (s sentinel) settings(n model.SentinelNode) model.WatchSettings {
+	out := s.set.Settings
+	if told := n.Watch.Settings.Quorum; out.Quorum > told && len(s.watching()) <= out.Quorum {
+		out.Quorum = told
+	}
+	return out
 }
 
 // hears says that another Sentinel that names the primary is believed by this one.

@@ -48,8 +48,8 @@ type Rules interface {
 	// Join makes a node follow its shard's primary.
 	Join(shard model.Shard, n, primary model.Node, why string) model.Decision
 
-	// Superseded replaces what stands beside the shard and never came up, once there
-	// is a newer spec.
+	// Superseded adds what is missing beside the shard, and replaces what never came up
+	// once there is a newer spec.
 	Superseded(policy model.Policy) model.Decision
 	// Settle says which of several primaries stays, and whether a single one is to be
 	// trusted. Nothing leaves it to what is known of the copies.
