@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/plan"
 )
 
 // many is as watched, with so many Sentinels. Each knows all others.
@@ -113,4 +114,45 @@ func TestAQuorumIsRaisedOnceThereAreSentinelsForIt(t *testing.T) {
 		{name: "a lower one, too", given: with(many(healthy(), 5), func(s *model.SentinelSet) { s.Wanted, s.Settings.Quorum = 3, 2 }),
 			step: "tell v-sentinel-0 how to watch"},
 	})
+}
+
+// Two who promote at the same time may promote two.
+func TestNobodyIsPromotedBesideSentinelsThatCanDoIt(t *testing.T) {
+	grow := func(s *model.SentinelSet) {
+		s.Size, s.Wanted, s.Settings.Quorum = 7, 7, 4
+		for i := 3; i < 7; i++ {
+			s.Nodes = append(s.Nodes, model.SentinelNode{Ordinal: i, Ref: model.Ref{Name: fmt.Sprintf("v-sentinel-%d", i), UID: "new"}, Phase: model.PodPending, Dead: true, Revision: "s"})
+		}
+	}
+	for name, row := range map[string]struct {
+		change func(*model.SentinelSet)
+		want   model.Means
+		hold   model.Reason
+	}{
+		"all of them":                        {func(*model.SentinelSet) {}, model.BySentinel, ""},
+		"most of them":                       {func(s *model.SentinelSet) { gonePod(&s.Nodes[0]) }, model.BySentinel, ""},
+		"one, which cannot":                  {func(s *model.SentinelSet) { gonePod(&s.Nodes[0]); gonePod(&s.Nodes[1]) }, model.ByRole, ""},
+		"none that knows anything":           {each(func(n *model.SentinelNode) { n.Watch = nil }), model.ByRole, ""},
+		"all that there are until more come": {grow, 0, model.SentinelsDisagree},
+		"too few by their own measure, too": {func(s *model.SentinelSet) {
+			grow(s)
+			each(func(n *model.SentinelNode) {
+				if n.Watch != nil {
+					n.Watch.Settings.Quorum = 4
+				}
+			})(s)
+		}, model.ByRole, ""},
+	} {
+		p, err := plan.Next(with(watched(lost()), row.change))
+		if err != nil {
+			t.Fatal(err)
+		}
+		step, promotes := p.Steps["v"].(model.Promote)
+		switch {
+		case row.hold != "" && (p.Steps["v"] != nil || len(p.Holds) == 0 || p.Holds[0].Reason != row.hold):
+			t.Errorf("%s: %v, held by %v, wanted %s", name, p.Steps["v"], p.Holds, row.hold)
+		case row.hold == "" && (!promotes || step.Means != row.want):
+			t.Errorf("%s: %v by %v, held by %v, wanted %v", name, p.Steps["v"], step.Means, p.Holds, row.want)
+		}
+	}
 }

@@ -204,7 +204,7 @@ func (s sentinel) Vacancy(shard model.Shard) model.Decision {
 
 // Promotion asks the Sentinels, unless they name the node already or cannot act.
 func (s sentinel) Promotion(shard model.Shard, n model.Node, why string) model.Decision {
-	if len(s.watching()) < s.set.Needed() {
+	if len(s.watching()) < s.set.Needed() && !s.able() {
 		return model.Do(model.Promote{Node: n.Ref, Why: why})
 	}
 	address, ok := s.named()
@@ -218,6 +218,13 @@ func (s sentinel) Promotion(shard model.Shard, n model.Node, why string) model.D
 		return d
 	}
 	return model.Do(model.Promote{Node: n.Ref, Means: model.BySentinel, Why: why})
+}
+
+// able says that enough Sentinels answer to fail over, by the measure of one of them:
+// more may be wished for than there are yet.
+func (s sentinel) able() bool {
+	watching := s.watching()
+	return slices.ContainsFunc(watching, func(n model.SentinelNode) bool { return len(watching) >= majority(n.Watch) })
 }
 
 // steer ranks the nodes so that the Sentinels choose this one, and waits until they
