@@ -246,6 +246,12 @@ func TestTheQuorumPromotes(t *testing.T) {
 		{name: "neither while one is silent, and may be failing over", given: with(watched(healthy()), func(s *model.SentinelSet) { silentSentinel(&s.Nodes[1]) }),
 			change: func(s *model.Shard) { s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, "" },
 			hold:   model.TwoPrimaries},
+		{name: "nor while none of them answers, wherever the Service leads", given: with(watched(healthy()), each(silentSentinel)),
+			change: func(s *model.Shard) { s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, "" },
+			hold:   model.TwoPrimaries},
+		{name: "the one that the Service leads to if they have lost their state", given: with(watched(healthy()), each(func(n *model.SentinelNode) { n.Watch = nil })),
+			change: func(s *model.Shard) { s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, "" },
+			step:   "let v-1 follow v-0 (a second primary; clients are served by v-0)", hold: model.TwoPrimaries},
 		{name: "neither while they do not agree", given: with(watched(healthy()), func(s *model.SentinelSet) {
 			s.Nodes[0].Watch.Primary, s.Nodes[1].Watch.Primary = addr(2), addr(1)
 		}), change: func(s *model.Shard) { s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, "" },

@@ -117,14 +117,13 @@ func (s sentinel) keeps(n model.Node) bool { return n.Ordinal < s.policy.Nodes }
 // single one only if they do.
 func (s sentinel) Settle(shard model.Shard) model.Decision {
 	primaries := shard.Primaries()
-	if len(primaries) == 0 || len(s.watching()) == 0 {
+	switch {
+	case len(primaries) == 0, len(primaries) == 1 && s.Recognised(primaries[0]):
 		return model.Decision{}
-	}
-	if len(primaries) == 1 {
-		if s.Recognised(primaries[0]) {
-			return model.Decision{}
-		}
+	case len(primaries) == 1:
 		return model.Wait(s.disagreement(shard, primaries[0]))
+	case len(s.watching()) == 0 && s.silent() == 0:
+		return model.Decision{} // nobody knows of a primary
 	}
 	if n, busy := s.failingOver(); busy {
 		return model.Wait(hold(shard, model.SentinelFailover, n.Name, "it fails over, and may be about to name another primary"))
