@@ -232,6 +232,8 @@ func TestTheQuorumPromotes(t *testing.T) {
 			}
 			s.Nodes[2].Server.Offset = 2000
 		}, step: "give v-2 the replica-priority 100 (it is to be promoted)"},
+		{name: "a replica that holds less is ranked out: they may not have seen yet who holds what", given: with(watched(lost()), naming(addr(0))),
+			change: func(s *model.Shard) { s.Nodes[2].Server.Offset = 1001 }, step: "give v-1 the replica-priority 0 (v-2 is to be promoted)"},
 		{name: "Sentinels that lost their state have no say", given: with(watched(lost()), each(func(n *model.SentinelNode) { n.Watch = nil })),
 			step: "promote v-1 (the primary is gone, and this replica has the most of its history)"},
 		{name: "of two primaries the one that they name stays", given: watched(healthy()), change: func(s *model.Shard) {

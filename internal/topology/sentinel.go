@@ -227,14 +227,14 @@ func (s sentinel) able() bool {
 }
 
 // steer ranks the nodes so that the Sentinels choose this one, and waits until they
-// have seen it. Those that are in service, as it is, are left to their choice: by
-// then they ask every second who has the most.
+// have seen it. Those that are in service and hold as much are left to their choice.
+// Who holds less is not: asked, they choose at once, by what they heard up to 10 s ago.
 func (s sentinel) steer(shard model.Shard, n model.Node) model.Decision {
 	if n.Server.Priority == 0 {
 		return model.Do(model.Rank{Node: n.Ref, Priority: model.UsualPriority, Why: "it is to be promoted"})
 	}
 	for _, o := range shard.Nodes {
-		if o.Name != n.Name && o.Server.Answered && o.Server.Priority > 0 && (!n.InService || !o.InService) {
+		if o.Name != n.Name && o.Server.Answered && o.Server.Priority > 0 && (!n.InService || !o.InService || o.Server.Offset < n.Server.Offset) {
 			return model.Do(model.Rank{Node: o.Ref, Priority: 0, Why: n.Name + " is to be promoted"})
 		}
 	}
