@@ -50,13 +50,14 @@ func (a *Actor) watchPrimary(ctx context.Context, s model.WatchPrimary) error {
 		return a.tell(ctx, s, sentinel)
 	}
 	name := a.Valkey.Spec.Sentinel.PrimaryNameOrDefault()
-	err = sentinel.SentinelMonitor(ctx, name, host, port, s.Settings.Quorum)
+	err = sentinel.SentinelMonitor(ctx, name, host, port, s.Settings.Quorum+1)
 	if err != nil && !errors.Is(err, valkey.ErrPrimaryExists) {
 		return err
 	}
 	failpoint.Reach(failpoint.SentinelMonitors)
-	// An operator that dies here leaves a Sentinel that cannot log in: its settings
-	// differ from what is wished for, and so it is told again (SetWatch).
+	// An operator that dies here leaves a Sentinel that cannot log in. The quorum is told
+	// last, and until then is none that was wished for: so it is told again (SetWatch).
+	// What else MONITOR begins with may well be what is wished for.
 	return a.setWatch(ctx, model.SetWatch{Sentinel: s.Sentinel, Settings: s.Settings})
 }
 
@@ -83,10 +84,10 @@ func (a *Actor) setWatch(ctx context.Context, s model.SetWatch) error {
 		return err
 	}
 	settings := append(a.logsInWith(),
-		valkey.Setting{Name: "quorum", Value: strconv.Itoa(s.Settings.Quorum)},
 		valkey.Setting{Name: "failover-timeout", Value: millis(s.Settings.FailoverTimeout)},
 		valkey.Setting{Name: "parallel-syncs", Value: "1"},
-		valkey.Setting{Name: "down-after-milliseconds", Value: millis(s.Settings.DownAfter)})
+		valkey.Setting{Name: "down-after-milliseconds", Value: millis(s.Settings.DownAfter)},
+		valkey.Setting{Name: "quorum", Value: strconv.Itoa(s.Settings.Quorum)})
 	return sentinel.SentinelSet(ctx, a.Valkey.Spec.Sentinel.PrimaryNameOrDefault(), settings...)
 }
 
