@@ -37,6 +37,10 @@ type Handover struct {
 	From, To string
 	Result   handover.Result
 	Drained  handover.Drained
+	// Routed is how long the write took that moves the primary Service.
+	Routed time.Duration
+	// Sentinel is how it went with the Sentinels, where there are any.
+	Sentinel *handover.SentinelResult
 }
 
 // handover moves the role, then the traffic, then the clients.

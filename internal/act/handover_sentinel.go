@@ -50,8 +50,11 @@ func (a *Actor) sentinelHandover(ctx context.Context, shard string, s model.Hand
 	}
 	heirs := a.heirs(ctx, snap, s)
 	opt.Candidates = heirs.candidates
+	var routed time.Duration
 	opt.OnPromoted = func(ctx context.Context) error {
+		begun := time.Now()
 		err := a.moveTraffic(ctx, heirs.promoted(ctx, s.To))
+		routed = time.Since(begun)
 		leaving.begin(context.WithoutCancel(ctx))
 		return err
 	}
@@ -60,7 +63,9 @@ func (a *Actor) sentinelHandover(ctx context.Context, shard string, s model.Hand
 		return gated(shard, s, err), nil
 	}
 	s.To = heirs.at(result.TargetHost, s.To)
-	return ended(s, result.Result, leaving.end(), err)
+	out, err := ended(s, result.Result, leaving.end(), err)
+	out.Handover.Routed, out.Handover.Sentinel = routed, &result
+	return out, err
 }
 
 // heirs are the replicas that may take over in the target's place.

@@ -142,6 +142,12 @@ func (e *Events) HandedOver(v *v1alpha1.Valkey, h act.Handover, err error) {
 			"%s handed over to %s within %s, and gave up writes within %s", h.From, h.To, h.Result.Switch, h.Result.Demoted)
 		return
 	}
+	if s := h.Sentinel; s != nil {
+		e.Recorder.Eventf(v, nil, corev1.EventTypeNormal, "HandedOver", "Handover",
+			"%s handed over to %s within %s (%s), and %d Sentinels named it after %s; %d clients were sent on", h.From, h.To, h.Result.Switch,
+			s.Way, s.Agreeing, s.Agreed, h.Drained.Killed)
+		return
+	}
 	e.Recorder.Eventf(v, nil, corev1.EventTypeNormal, "HandedOver", "Handover",
 		"%s handed over to %s within %s; %d clients were sent on", h.From, h.To, h.Result.Switch, h.Drained.Killed)
 }

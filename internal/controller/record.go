@@ -24,6 +24,10 @@ func (r *Reconciler) recordHandover(ctx context.Context, v *v1alpha1.Valkey, sha
 	logger := log.FromContext(ctx).WithValues("from", h.From, "to", h.To, "outcome", h.Result.Outcome,
 		"switch", h.Result.Switch.String(), "traffic", h.Result.Traffic.String(), "proof", h.Result.Proof.String(),
 		"lagBytes", h.Result.Lag, "clientsSentAway", h.Drained.Killed, "clientsLeft", len(h.Drained.Left))
+	if s := h.Sentinel; s != nil {
+		logger = logger.WithValues("way", s.Way, "routed", h.Routed.String(), "telling", s.Telling.String(), "agreed", s.Agreed.String(),
+			"agreeing", s.Agreeing, "remade", s.Remade)
+	}
 	if v.Spec.IsCluster() {
 		logger = logger.WithValues("demoted", h.Result.Demoted.String(), "attempts", h.Result.Attempts, "nudges", h.Result.Nudges)
 	}

@@ -102,6 +102,8 @@ type SentinelResult struct {
 	// when they did: the time from its promotion on.
 	Agreeing int
 	Agreed   time.Duration
+	// Telling is how long the hellos took, beside the traffic.
+	Telling time.Duration
 	// TellErr is the last error of a hello or of making a monitor anew.
 	TellErr error
 }
@@ -174,6 +176,7 @@ func (h *sentinelRun) onPromoted(ctx context.Context, traffic func(context.Conte
 	go func() {
 		defer close(h.told)
 		h.hellos(ctx)
+		h.res.Telling = time.Since(h.promotedAt)
 	}()
 	err := traffic(ctx)
 	<-h.told
