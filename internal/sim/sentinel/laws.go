@@ -22,27 +22,9 @@ func (r *run) checkState(s *State) {
 // checkPlan is what holds for every plan.
 func (r *run) checkPlan(s *State, p planned) {
 	if step, ok := r.world.book.step(p.step).(model.Publish); ok {
-		i := index(step.Primary)
-		if !s.heard(int(i)) || !s.n[i].primary {
-			r.violate(5, "%s is published as primary, and did not say that it is", podNames[i])
-		}
-		if other, agreed := r.agreedOn(s); agreed && other != i && s.n[other].up && s.n[other].primary {
-			r.violate(18, "%s is published as primary, and the Sentinels name %s, which is", podNames[i], podNames[other])
-		}
+		r.checkPublish(s, index(step.Primary))
 	}
-	stale := false
-	for i := range s.n {
-		stale = stale || s.n[i].stale
-	}
-	for k := range s.s {
-		stale = stale || s.s[k].stale
-		if t := &s.s[k]; t.stale && t.phase == running && !t.up && s.quiet() {
-			if step, ok := r.world.book.step(p.step).(model.Restart); !ok || step.Node.Name[0] != 's' {
-				r.violate(12, "%s does not run and is superseded, and the plan is to %s %v", sentinelNames[k], r.tell(p), p.holds)
-			}
-		}
-	}
-	if stale && p.step == 0 && len(p.holds) == 0 {
+	if s.stale() && p.step == 0 && len(p.holds) == 0 {
 		r.violate(0, "a pod is stale, and there is neither a step nor a hold")
 	}
 	for _, h := range p.holds {
@@ -50,6 +32,39 @@ func (r *run) checkPlan(s *State, p planned) {
 			r.violate(0, "a hold says nothing")
 		}
 	}
+	for k := range s.s {
+		if t := &s.s[k]; !t.stale || t.phase != running || t.up || !s.quiet() {
+			continue
+		}
+		if step := r.world.book.step(p.step); step == nil || !restarts('s')(step) {
+			r.violate(12, "%s does not run and is superseded, and the plan is to %s %v", sentinelNames[k], r.tell(p), p.holds)
+		}
+	}
+}
+
+// checkPublish: laws 5 and 18 when traffic is to move.
+func (r *run) checkPublish(s *State, i uint8) {
+	if !s.heard(int(i)) || !s.n[i].primary {
+		r.violate(5, "%s is published as primary, and did not say that it is", podNames[i])
+	}
+	if other, agreed := r.agreedOn(s); agreed && other != i && s.n[other].up && s.n[other].primary {
+		r.violate(18, "%s is published as primary, and the Sentinels name %s, which is", podNames[i], podNames[other])
+	}
+}
+
+// stale: a pod runs an older revision.
+func (s *State) stale() bool {
+	for i := range s.n {
+		if s.n[i].stale {
+			return true
+		}
+	}
+	for k := range s.s {
+		if s.s[k].stale {
+			return true
+		}
+	}
+	return false
 }
 
 // quiet: no data node needs to be replaced before.
@@ -125,7 +140,7 @@ func (r *run) checkAsk(s *State, k uint8) {
 		r.violate(10, "a Sentinel is asked to fail over while %s does", sentinelNames[s.fo.by])
 	}
 	for _, p := range s.primaries() {
-		if s.served(p) && !(s.s[k].down && s.elects(int(k))) {
+		if s.served(p) && (!s.s[k].down || !s.elects(int(k))) {
 			r.violate(5, "a Sentinel is asked to fail over while %s is primary", podNames[p])
 		}
 	}

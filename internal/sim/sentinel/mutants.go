@@ -2,6 +2,7 @@ package sentinel
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/plan"
@@ -164,6 +165,9 @@ func promoting() []Trial {
 	cutLater := calm("1+1, volumes, a deletion and a partition", 2).with(func(w *World) {
 		w.Durable, w.Faults, w.MaxFaults, w.MaxWrites = true, Faults{Delete: node0, Cuts: []uint8{node0}}, 2, 2
 	})
+	copies := calm("1+2, volumes, two crashes", 3).with(func(w *World) {
+		w.Durable, w.Faults, w.MaxFaults, w.MaxWrites, w.MaxStates = true, Faults{Crash: node0 | node2}, 2, 1, 150_000
+	})
 	return []Trial{
 		{ungated("silent Sentinels cannot act", is[model.Promote], ended), mute},
 		{ungated("nobody waits for a failover before a promotion", is[model.Promote], idle), crash},
@@ -191,7 +195,22 @@ func promoting() []Trial {
 			r, ok := s.(model.Rank)
 			return ok && r.Why == "it is to be promoted"
 		}), crash},
+		{ungated("Sentinels are asked before they have seen the priorities", is[model.Promote], ranked), copies},
+		{Mutant{Name: "Sentinels may choose a lesser copy", Decide: lesserCopies}, copies},
 		{Mutant{Name: "a node boots as one that may be promoted", Ranked: true}, crash},
+	}
+}
+
+// lesserCopies asks the Sentinels without ranking the other copies 0.
+func lesserCopies(snap model.Snapshot, p *model.Plan) {
+	r, ok := p.Steps["v"].(model.Rank)
+	if _, has := snap.Shards[0].Primary(); !ok || has || r.Priority > 0 {
+		return
+	}
+	for _, n := range snap.Shards[0].Nodes {
+		if strings.HasPrefix(r.Why, n.Name) {
+			p.Steps["v"] = model.Promote{Node: n.Ref, Means: model.BySentinel}
+		}
 	}
 }
 
@@ -217,8 +236,13 @@ func telling() []Trial {
 		{without("a Sentinel is not told how to watch", is[model.SetWatch]), loses},
 		{ungated("Sentinels are told during a failover", is[model.WatchPrimary], idle), failing},
 		{ungated("Sentinels are told while most are silent", is[model.WatchPrimary], func(snap *model.Snapshot) {
-			snap.Sentinels.Wanted, snap.Sentinels.Settings.Quorum = 1, 1
-			seen(snap, func(_ *model.SentinelNode, w *model.Watch) { w.Settings = snap.Sentinels.Settings })
+			nodes := slices.Clone(snap.Sentinels.Nodes)
+			for k := range nodes {
+				if n := &nodes[k]; !n.Answered {
+					n.Answered, n.Watch = true, nodes[0].Watch
+				}
+			}
+			snap.Sentinels.Nodes = nodes
 		}), moved},
 		{ungated("who is about to hear is told", is[model.WatchPrimary], sameEpoch), crash},
 		{without("what is no more is not forgotten", is[model.ResetWatch]), fewer},

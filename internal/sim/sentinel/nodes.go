@@ -98,11 +98,7 @@ func (w *World) die(s *State, i int, clean, writeOff bool) {
 	heir := lost && s.heir(i)
 	n.up = false
 	n.tidy()
-	for j := range s.n {
-		if s.n[j].follows == uint8(i) {
-			s.n[j].linked = false
-		}
-	}
+	s.breakLinks(i)
 	if !writeOff {
 		return
 	}
@@ -182,28 +178,35 @@ func (r *run) replicaMoves(s *State, i int) {
 	}
 	p := &s.n[n.follows]
 	switch {
-	case n.linked:
-		if n.set != p.set || n.hist != p.hist {
-			r.node(s, moveReplicate, i, func(_ *State, n *node) {
-				n.turn(p.hist)
-				n.set = p.set
-			})
-		}
-	case !p.primary && !p.linked:
-	default:
-		r.node(s, moveSynced, i, func(s *State, n *node) {
-			if n.hist != 0 && n.set != 0 && (n.hist == p.hist || n.hist == p.hist2) && p.set.has(n.set) {
-				n.turn(p.hist) // the backlog comes with the answer
-			} else {
-				n.hist, n.hist2, n.diskHist, n.diskSet = p.hist, 0, p.hist, p.set
-				for j := range s.n {
-					if s.n[j].follows == uint8(i) {
-						s.n[j].linked = false
-					}
-				}
-			}
-			n.linked, n.set = true, p.set
+	case !n.linked && (p.primary || p.linked):
+		r.node(s, moveSynced, i, func(s *State, _ *node) { s.synchronise(i, p) })
+	case n.linked && (n.set != p.set || n.hist != p.hist):
+		r.node(s, moveReplicate, i, func(_ *State, n *node) {
+			n.turn(p.hist)
+			n.set = p.set
 		})
+	}
+}
+
+// synchronise is partial where the copy is a beginning of the primary's, and the backlog
+// comes with the answer.
+func (s *State) synchronise(i int, p *node) {
+	n := &s.n[i]
+	if n.hist != 0 && n.set != 0 && (n.hist == p.hist || n.hist == p.hist2) && p.set.has(n.set) {
+		n.turn(p.hist)
+	} else {
+		n.hist, n.hist2, n.diskHist, n.diskSet = p.hist, 0, p.hist, p.set
+		s.breakLinks(i)
+	}
+	n.linked, n.set = true, p.set
+}
+
+// breakLinks breaks the links of those that follow i.
+func (s *State) breakLinks(i int) {
+	for j := range s.n {
+		if s.n[j].follows == uint8(i) {
+			s.n[j].linked = false
+		}
 	}
 }
 
@@ -302,9 +305,5 @@ func (s *State) become(i int) {
 func (s *State) point(i int, primary uint8) {
 	n := &s.n[i]
 	n.primary, n.follows, n.linked, n.fail = false, primary, false, failNone
-	for j := range s.n {
-		if s.n[j].follows == uint8(i) {
-			s.n[j].linked = false
-		}
-	}
+	s.breakLinks(i)
 }
