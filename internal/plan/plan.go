@@ -22,6 +22,7 @@ var deciders = []decider{
 	publish,           // Services, labels and readiness show what the servers say
 	failover,          // a FAILOVER that runs is waited for
 	rejoin,            // every node follows the primary
+	brief,             // Sentinels are told whom to name
 	forget,            // members that are no more
 	scale,             // the number of nodes
 	joining,           // every node is a member that all others know
@@ -102,6 +103,22 @@ func after(rules topology.Rules, policy model.Policy, shard model.Shard) model.D
 
 // meet only introduces: a node that is about to join keeps nobody waiting here.
 func meet(rules topology.Rules, _ model.Policy, shard model.Shard) model.Decision {
+	if rules.Routed() {
+		return model.Decision{}
+	}
+	return introductions(rules, shard)
+}
+
+// brief comes after what clients and replicas wait for: one Sentinel that cannot be told
+// keeps neither from the primary.
+func brief(rules topology.Rules, _ model.Policy, shard model.Shard) model.Decision {
+	if !rules.Routed() {
+		return model.Decision{}
+	}
+	return introductions(rules, shard)
+}
+
+func introductions(rules topology.Rules, shard model.Shard) model.Decision {
 	if d := rules.Meet(shard); d.Step != nil {
 		return d
 	}
