@@ -52,7 +52,7 @@ func newPod(t *testing.T, version Version, fields string) *clusterPod {
 		}
 	})
 	random := render.Passwords{Default: "d", Operator: "o", Replication: "r", Migration: "m"}
-	rendered, err := render.Objects(v, render.Inputs{ImageRepository: "valkey", Random: random})
+	rendered, err := render.Objects(v, render.Inputs{Site: render.Site{ImageRepository: "valkey"}, Random: random})
 	if err != nil {
 		t.Fatal(err)
 	}
