@@ -101,8 +101,11 @@ func TestSentinelsAreTold(t *testing.T) {
 		{name: "nor before every replica follows", given: with(watched(healthy()), func(s *model.SentinelSet) { s.Nodes[1].Watch = nil }),
 			change: func(s *model.Shard) { s.Nodes[2].Server.Follows = addr(1) }, step: "let v-2 follow v-0 (it follows somebody else)"},
 		{name: "but before nodes become fewer, which they have to agree to", given: with(watched(healthy()), func(s *model.SentinelSet) { s.Nodes[1].Watch = nil }),
-			change: func(s *model.Shard) { s.Size = 4; s.Nodes = append(s.Nodes, model.Node{Ordinal: 3, Ref: model.Ref{Name: "v-3"}}) },
-			step:   "let v-sentinel-1 watch v-0 (it watches nobody)"},
+			change: func(s *model.Shard) {
+				s.Size = 4
+				s.Nodes = append(s.Nodes, model.Node{Ordinal: 3, Ref: model.Ref{Name: "v-3"}})
+			},
+			step: "let v-sentinel-1 watch v-0 (it watches nobody)"},
 		{name: "and when whom they name has vanished", given: with(watched(healthy()), each(func(n *model.SentinelNode) { n.Watch.Primary = "10.9.9.9:6379" })),
 			step: "let v-sentinel-0 watch v-0 (it names another one, and nobody tells it)"},
 		{name: "nobody is told anything during a failover", given: with(watched(healthy()), func(s *model.SentinelSet) {
