@@ -111,7 +111,7 @@ func rolledOut(in Input, shard model.Shard) metav1.Condition {
 	}
 	fresh, wished := freshCount(shard), in.Snapshot.Policy.Nodes
 	all := nodes(shard, in.Snapshot.Policy)
-	if set := in.Snapshot.Sentinels; set.Wanted > 0 && (set.Revision == "" || stale(set) > 0 || agreeing(sentinels(in.Snapshot)) < set.Wanted) && fresh == wished {
+	if set := in.Snapshot.Sentinels; fresh == wished && !sentinelsRolledOut(in.Snapshot) {
 		return condition(v1alpha1.ConditionRolledOut, false, heldOr(in, shard), fmt.Sprintf(
 			"all %d nodes run revision %s; %d of %d Sentinels run theirs, %d agree", wished, shard.Revision,
 			len(set.Nodes)-stale(set), set.Wanted, agreeing(sentinels(in.Snapshot)))+because(in.Plan))

@@ -91,6 +91,24 @@ func stale(set model.SentinelSet) int {
 	return count
 }
 
+// sentinelsRolledOut says that all Sentinels run the newest revision and agree, or that
+// there are to be none.
+func sentinelsRolledOut(snap model.Snapshot) bool {
+	set := snap.Sentinels
+	return set.Wanted == 0 || set.Revision != "" && stale(set) == 0 && agreeing(sentinels(snap)) >= set.Wanted
+}
+
+// freshSentinels counts those that run the newest revision and agree.
+func freshSentinels(snap model.Snapshot) int {
+	count := 0
+	for _, s := range sentinels(snap) {
+		if s.Fresh && s.Ready && s.Agrees {
+			count++
+		}
+	}
+	return count
+}
+
 // dissenters are the Sentinels that do not agree, and why.
 func dissenters(snap model.Snapshot) string {
 	var parts []string

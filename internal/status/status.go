@@ -184,9 +184,8 @@ func rolloutLine(in Input, shard model.Shard, inService int) string {
 		return fmt.Sprintf("Held: %s", h.Reason)
 	}
 	fresh := freshCount(shard)
-	if stale(in.Snapshot.Sentinels) > 0 {
-		return fmt.Sprintf("%d/%d fresh, Sentinels %d/%d", fresh, in.Snapshot.Policy.Nodes,
-			len(in.Snapshot.Sentinels.Nodes)-stale(in.Snapshot.Sentinels), in.Snapshot.Sentinels.Wanted)
+	if !sentinelsRolledOut(in.Snapshot) {
+		return fmt.Sprintf("%d/%d fresh, Sentinels %d/%d", fresh, in.Snapshot.Policy.Nodes, freshSentinels(in.Snapshot), in.Snapshot.Sentinels.Wanted)
 	}
 	if fresh == in.Snapshot.Policy.Nodes && len(shard.Nodes) == fresh && inService == fresh {
 		return "Complete"
