@@ -92,14 +92,16 @@ func TestStepsThatPeopleAskAboutAreTold(t *testing.T) {
 	e, recorder, _ := newEvents()
 	for _, step := range []model.Step{model.Promote{}, model.Follow{}, model.Scale{}, model.Restart{}, model.Drain{Start: true},
 		model.Drain{}, model.Publish{}, model.Handover{}, model.Meet{}, model.AddSlots{}, model.Release{}, model.Forget{},
-		model.MoveSlots{Atomic: true}, model.MoveSlots{}, model.CancelMoves{}} {
+		model.MoveSlots{Atomic: true}, model.MoveSlots{}, model.CancelMoves{},
+		model.WatchPrimary{}, model.SetWatch{}, model.ResetWatch{}, model.Rank{}, model.ScaleSentinels{}} {
 		e.Done(cartNamed("cart"), "cart", step)
 	}
 	var reasons []string
 	for _, event := range told(recorder) {
 		reasons = append(reasons, strings.Fields(event)[1])
 	}
-	if have := strings.Join(reasons, " "); have != "Promoted Following Scaled Restarting Draining Met SlotsAdded Released Forgotten MovingSlots MovesCancelled" {
+	if have := strings.Join(reasons, " "); have != "Promoted Following Scaled Restarting Draining Met SlotsAdded Released Forgotten MovingSlots MovesCancelled"+
+		" SentinelTold SentinelTold SentinelReset ScaledSentinels" {
 		t.Errorf("told %s", have)
 	}
 }

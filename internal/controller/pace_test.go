@@ -51,3 +51,37 @@ func TestAnInstanceIsLookedAtOftenOnlyWhileNobodyTellsOfWhatIsAwaited(t *testing
 		}
 	}
 }
+
+func TestSentinelsAreLookedAtOftenWhileTheyAreAboutToChange(t *testing.T) {
+	for name, row := range map[string]struct {
+		change func(set *model.SentinelSet, n *model.SentinelNode)
+		paused bool
+		want   time.Duration
+	}{
+		"at rest":                                 {func(*model.SentinelSet, *model.SentinelNode) {}, false, idleEvery},
+		"more are wished for":                     {func(s *model.SentinelSet, _ *model.SentinelNode) { s.Wanted = 3 }, false, busyEvery},
+		"fewer are wished for":                    {func(s *model.SentinelSet, _ *model.SentinelNode) { s.Wanted = 1 }, false, busyEvery},
+		"one fails over":                          {func(_ *model.SentinelSet, n *model.SentinelNode) { n.Watch.FailingOver = true }, false, busyEvery},
+		"one finds it down":                       {func(_ *model.SentinelSet, n *model.SentinelNode) { n.Watch.Down = true }, false, busyEvery},
+		"one finds no quorum":                     {func(_ *model.SentinelSet, n *model.SentinelNode) { n.Watch.NoQuorum = "NOQUORUM" }, false, busyEvery},
+		"one names another":                       {func(_ *model.SentinelSet, n *model.SentinelNode) { n.Watch.Primary = "10.0.0.2:6379" }, false, busyEvery},
+		"one watches nobody":                      {func(_ *model.SentinelSet, n *model.SentinelNode) { n.Watch = nil }, false, busyEvery},
+		"one does not answer":                     {func(_ *model.SentinelSet, n *model.SentinelNode) { n.Answered, n.Watch = false, nil }, false, busyEvery},
+		"one is stale":                            {func(_ *model.SentinelSet, n *model.SentinelNode) { n.Revision = "old" }, false, busyEvery},
+		"one is stale, and the rollout is paused": {func(_ *model.SentinelSet, n *model.SentinelNode) { n.Revision = "old" }, true, idleEvery},
+		"one whose image does not exist": {func(_ *model.SentinelSet, n *model.SentinelNode) {
+			*n = model.SentinelNode{Phase: model.PodPending, Dead: true, Trouble: "ImagePullBackOff"}
+		}, false, idleEvery},
+	} {
+		set := model.SentinelSet{Revision: "new", Size: 2, Wanted: 2}
+		for range 2 {
+			set.Nodes = append(set.Nodes, model.SentinelNode{Phase: model.PodRunning, Ready: true, Revision: "new", Answered: true,
+				Watch: &model.Watch{Primary: "10.0.0.1:6379"}})
+		}
+		row.change(&set, &set.Nodes[1])
+		snap := model.Snapshot{Topology: model.Sentinel, Policy: model.Policy{Nodes: 2, Paused: row.paused}, Shards: []model.Shard{calmShard()}, Sentinels: set}
+		if have := pace(snap, model.Plan{}); have != row.want {
+			t.Errorf("%s: %s, want %s", name, have, row.want)
+		}
+	}
+}
