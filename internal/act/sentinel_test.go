@@ -223,3 +223,71 @@ func TestSentinelsAreScaledInTheirOwnStatefulSet(t *testing.T) {
 		t.Errorf("from another size than was seen: %v, %d looks", err, w.looks)
 	}
 }
+
+func TestAHandoverThatSentinelsAreNotReadyForIsAHoldAndTellsNobodyAnything(t *testing.T) {
+	w, all, refs := guard(t, 1)
+	all[0].Sentinel("9.1.2", "me")
+	old, target := announcing(t, "cart-0.nodes"), announcing(t, "cart-1.nodes")
+	target.Name, target.UID = "cart-1", "uid-1"
+	w.seen = seeing(refs)
+	w.seen.Shards = []model.Shard{{Name: shard}}
+	step := model.Handover{From: old, To: target, Revision: "new"}
+	out, err := w.Do(t.Context(), shard, w.planned(step))
+	if err != nil || out.Handover != nil || len(out.Holds) != 1 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	if h := out.Holds[0]; h.Reason != model.HandoverGate || h.Node != "cart-1" || h.After <= 0 {
+		t.Errorf("%+v", h)
+	}
+	if sent(all[0], "SENTINEL FAILOVER") || len(w.asked) != 0 {
+		t.Errorf("told %q, asked %q", all[0].Got(), w.asked)
+	}
+	if _, ok := w.Turns.Take(); !ok {
+		t.Error("its turn has not ended")
+	}
+}
+
+func TestAHandoverUnderSentinelsTakesItsTurn(t *testing.T) {
+	w, _, _ := guard(t, 0)
+	end, _ := w.Turns.Take()
+	defer end()
+	out, err := w.Do(t.Context(), shard, w.planned(model.Handover{From: ref(0), To: ref(1)}))
+	if err != nil || len(out.Holds) != 1 || out.Holds[0].Reason != model.ServicesBusy || w.looks != 0 {
+		t.Errorf("%+v, %v, %d looks", out, err, w.looks)
+	}
+}
+
+// Sentinel chooses among those that are as good as the target.
+func TestHeirsAreThoseThatMayTakeOverAsWell(t *testing.T) {
+	w, _, _ := guard(t, 0)
+	replica := func(ordinal int, change func(n *model.Node)) model.Node {
+		r := announcing(t, fmt.Sprintf("cart-%d.nodes", ordinal))
+		r.Name, r.UID = fmt.Sprintf("cart-%d", ordinal), fmt.Sprintf("uid-%d", ordinal)
+		n := model.Node{Ref: r, Ordinal: ordinal, Phase: model.PodRunning, Ready: true, InService: true, Revision: "new",
+			Server: model.Server{Answered: true, Role: model.RoleReplica, ReplID: "h", Follows: "old", LinkUp: true}}
+		change(&n)
+		return n
+	}
+	primary := model.Node{Ref: model.Ref{Name: "cart-0", Address: "old"}, Phase: model.PodRunning, Ready: true, Revision: "old",
+		Server: model.Server{Answered: true, Role: model.RolePrimary, ReplID: "h", Offset: 100, Acked: map[string]int64{}}}
+	nodes := []model.Node{
+		primary,
+		replica(1, func(*model.Node) {}), // the target
+		replica(2, func(*model.Node) {}),
+		replica(3, func(n *model.Node) { n.Revision = "old" }),
+		replica(4, func(n *model.Node) { n.Draining = true }),
+		replica(5, func(n *model.Node) { n.Server.LinkUp = false }),
+		replica(6, func(*model.Node) {}), // is to leave
+	}
+	for _, n := range nodes[1:] {
+		primary.Server.Acked[n.Address] = 100
+	}
+	snap := model.Snapshot{Policy: model.Policy{Nodes: 6, MaxLag: 10}, Shards: []model.Shard{{Name: shard, Revision: "new", Nodes: nodes}}}
+	got := w.heirs(t.Context(), snap, model.Handover{From: primary.Ref, To: nodes[1].Ref})
+	if len(got.candidates) != 1 || got.candidates[0].Host != "cart-2.nodes" || got.at("cart-2.nodes", primary.Ref) != nodes[2].Ref {
+		t.Errorf("%+v", got)
+	}
+	if got.at("cart-3.nodes", nodes[1].Ref) != nodes[1].Ref || got.promoted(t.Context(), nodes[1].Ref) != nodes[1].Ref {
+		t.Error("another one than the target has taken over")
+	}
+}
