@@ -75,5 +75,6 @@ func (r *run) deleted(s *State, n *node) {
 			n.diskHist, n.diskSet = 0, 0
 		}
 		r.world.die(s, i, r.world.Durable, true)
+		s.owed &= r.world.lasting(s)
 	}
 }

@@ -296,18 +296,28 @@ func (r *run) repoint(s *State) {
 }
 
 // disown writes off what was written to a primary that a Sentinel has promoted and then
-// died, before it told the others: they go on naming the old one.
+// told nobody of, because it died or gave up: the latest that others know is another one.
 func (s *State) disown(i int, p uint8) {
 	if !s.n[i].primary || s.lead != uint8(i) || !s.theirs || s.fo.to == uint8(i) && s.fo.kind != foNone {
 		return
 	}
-	for k := range s.s {
-		if s.active(k) && s.s[k].watch == uint8(i) {
-			return
-		}
+	if known := s.epochOf(uint8(i)); known > 0 && known >= s.epochOf(p) {
+		return
 	}
 	s.owed &= s.n[p].set
 	s.lead = p
+}
+
+// epochOf is the highest epoch with which a node is named; 0 if it is not, or was never
+// failed over to.
+func (s *State) epochOf(i uint8) uint8 {
+	var most uint8
+	for k := range s.s {
+		if s.active(k) && s.s[k].watch == i {
+			most = max(most, s.s[k].epoch)
+		}
+	}
+	return most
 }
 
 func (s *State) repoints(k, i int) bool {

@@ -47,6 +47,7 @@ func rolls() []World {
 		}),
 		roll("1+1 rolls, Sentinels in trouble", 2).with(func(w *World) {
 			w.Faults, w.MaxFaults, w.MaxCrashes = Faults{Reboot: true, Lose: true, Mute: true, Failover: true, Of: 3}, 1, 1
+			w.Bounded = true // docs/adr/0004
 		}),
 		almost("a handover, partitions", 2).with(func(w *World) {
 			w.Faults, w.MaxFaults, w.MaxWrites = Faults{Cuts: cuts}, 1, 1
@@ -69,12 +70,14 @@ func losses() []World {
 	return []World{
 		calm("two faults", 2).with(func(w *World) {
 			w.Faults, w.MaxFaults, w.MaxWrites = Faults{Crash: node0, Lose: true, Mute: true, Failover: true, Of: 3}, 2, 1
+			w.Bounded = true // docs/adr/0004
 		}),
 		calm("two faults, volumes", 2).with(func(w *World) {
 			w.Durable, w.Faults, w.MaxFaults, w.MaxWrites = true, Faults{Crash: node0, Delete: node0 | node1}, 2, 1
 		}),
 		calm("a partition and another fault, volumes", 2).with(func(w *World) {
 			w.Durable, w.Faults, w.MaxFaults, w.MaxWrites = true, Faults{Crash: node0, Delete: node1, Cuts: cuts}, 2, 1
+			w.Bounded = true // docs/adr/0004
 		}),
 		calm("1+2, crashes", 3).with(func(w *World) {
 			w.Faults, w.MaxFaults = Faults{Crash: node0}, 2
