@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/valkeeper/valkeeper/internal/valkey"
@@ -200,5 +201,11 @@ func (s *fakeSentinel) SentinelSet(_ context.Context, _ string, settings ...valk
 	for _, setting := range settings {
 		names = append(names, setting.Name)
 	}
-	return s.change("SET "+strings.Join(names, "+"), func() {})
+	return s.change("SET "+strings.Join(names, "+"), func() {
+		for _, setting := range settings {
+			if quorum, err := strconv.Atoi(setting.Value); err == nil && setting.Name == "quorum" {
+				s.primary.Quorum = quorum
+			}
+		}
+	})
 }

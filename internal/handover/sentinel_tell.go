@@ -206,14 +206,15 @@ func (h *sentinelRun) remakeOne(ctx context.Context, v sentinelView) error {
 	}
 	ctx, cancel := h.settle(ctx)
 	defer cancel()
-	err := v.server.SentinelMonitor(ctx, h.sopt.Name, h.res.TargetHost, h.res.TargetPort, v.primary.Quorum)
+	// The right quorum comes last: whoever dies in between leaves one that shows it.
+	err := v.server.SentinelMonitor(ctx, h.sopt.Name, h.res.TargetHost, h.res.TargetPort, v.primary.Quorum+1)
 	if err != nil && !errors.Is(err, valkey.ErrPrimaryExists) {
 		return err
 	}
-	settings := append([]valkey.Setting{
-		{Name: "down-after-milliseconds", Value: strconv.FormatInt(v.primary.DownAfter.Milliseconds(), 10)},
-		{Name: "failover-timeout", Value: strconv.FormatInt(v.primary.FailoverTimeout.Milliseconds(), 10)},
-		{Name: "parallel-syncs", Value: strconv.Itoa(v.primary.ParallelSyncs)},
-	}, h.sopt.Settings...)
+	settings := append(slices.Clone(h.sopt.Settings),
+		valkey.Setting{Name: "down-after-milliseconds", Value: strconv.FormatInt(v.primary.DownAfter.Milliseconds(), 10)},
+		valkey.Setting{Name: "failover-timeout", Value: strconv.FormatInt(v.primary.FailoverTimeout.Milliseconds(), 10)},
+		valkey.Setting{Name: "parallel-syncs", Value: strconv.Itoa(v.primary.ParallelSyncs)},
+		valkey.Setting{Name: "quorum", Value: strconv.Itoa(v.primary.Quorum)})
 	return v.server.SentinelSet(ctx, h.sopt.Name, settings...)
 }

@@ -252,7 +252,7 @@ func TestHandoverUnderSentinelEnds(t *testing.T) {
 }
 
 func remade(number int) string {
-	return fmt.Sprintf("sentinel%[1]d REMOVE, sentinel%[1]d MONITOR, sentinel%[1]d SET down-after-milliseconds+failover-timeout+parallel-syncs+auth-pass", number)
+	return fmt.Sprintf("sentinel%[1]d REMOVE, sentinel%[1]d MONITOR, sentinel%[1]d SET auth-pass+down-after-milliseconds+failover-timeout+parallel-syncs+quorum", number)
 }
 
 func TestSentinelMayChooseAnyCandidate(t *testing.T) {

@@ -49,6 +49,8 @@ func dissent(shard model.Shard, n model.SentinelNode) string {
 		return "it does not answer"
 	case n.Watch == nil:
 		return "it monitors nobody yet"
+	case n.Tilt:
+		return "it is in TILT mode: its clock or its host has stood still"
 	case n.Watch.FailingOver:
 		return "it fails over"
 	case !ok:
