@@ -199,6 +199,21 @@ func (w *Watch) incomplete(sentinel, primary *Server) string {
 	if err := node.SentinelCheckQuorum(ctx, MonitorName); err != nil {
 		return err.Error()
 	}
+	return unconnected(ctx, node)
+}
+
+// unconnected is another Sentinel that runs and that this one has found, and has no
+// connection to yet: it would get no vote from it.
+func unconnected(ctx context.Context, node *valkey.Node) string {
+	peers, err := node.SentinelPeers(ctx, MonitorName)
+	if err != nil {
+		return err.Error()
+	}
+	for _, p := range peers {
+		if p.Flags.Disconnected && !p.Flags.Down {
+			return fmt.Sprintf("Sentinel %+v", p)
+		}
+	}
 	return ""
 }
 
