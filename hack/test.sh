@@ -65,7 +65,7 @@ conformance() {
   local watched
   watched=$(grep -ho '^func Test[A-Za-z0-9]*' internal/conformance/sentinel_*_test.go | sed 's/^func //' | paste -sd '|')
   gotest . testname -timeout 20m -skip "^($watched)\$" ./internal/conformance/...
-  gotest . testname -timeout 20m -parallel 4 -run "^($watched)\$" ./internal/conformance
+  gotest . testname -timeout 20m -run "^($watched)\$" ./internal/conformance
   # One package at a time: they measure milliseconds.
   gotest test testname -p 1 ./ledger/...
 }
