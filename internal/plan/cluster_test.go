@@ -124,6 +124,25 @@ func gated(name, hold string, change func(w *world)) scene {
 	}), holds: []string{hold}}
 }
 
+// Two drains may begin at the same time, by looks that have not seen each other's.
+func TestTwoShardsThatAreDrainedDoNotWaitForEachOther(t *testing.T) {
+	both := func(w *world) {
+		for _, k := range []int{0, 2} {
+			w.Shards[k].Revision = "new"
+			w.node(k, 1).Draining, w.node(k, 1).DrainingFor = true, time.Hour
+		}
+	}
+	play(t, []scene{
+		{name: "the first goes on", given: given(both), steps: map[int]string{0: "restart v-shard-0-1 (it runs an older revision)"},
+			holds: []string{"2:OtherShards:"}},
+		{name: "nor does one wait for another that is midway and waits for it", given: given(func(w *world) {
+			w.Shards[0].Revision, w.node(0, 1).Revision = "new", "new"
+			w.Shards[2].Revision = "new"
+			w.node(2, 1).Draining, w.node(2, 1).DrainingFor = true, time.Hour
+		}), steps: map[int]string{2: "restart v-shard-2-1 (it runs an older revision)"}, holds: []string{"0:OtherShards:"}},
+	})
+}
+
 func TestNothingIsTouchedWhileTheClusterIsNotOfOneMind(t *testing.T) {
 	play(t, []scene{
 		gated("a primary that does not know the target under its address", "0:Joining:v-shard-0-1", func(w *world) {

@@ -24,7 +24,7 @@ func exclude(snap model.Snapshot, decisions []model.Decision) {
 		return
 	}
 	working := named(snap.Shards, atWork)
-	halfway := named(snap.Shards, midway)
+	halfway := named(snap.Shards, begun)
 	rolls := slices.ContainsFunc(snap.Shards, func(s model.Shard) bool { return hasStale(snap.Policy, s) })
 	for i, shard := range snap.Shards {
 		switch step := decisions[i].Step.(type) {
@@ -36,7 +36,7 @@ func exclude(snap model.Snapshot, decisions []model.Decision) {
 			if !begins(shard, step) {
 				continue
 			}
-			if d, wait := worksLater(snap.Policy, shard, working, halfway); wait {
+			if d, wait := worksLater(snap.Policy, shard, foremost(snap.Shards, shard, working), halfway); wait {
 				decisions[i] = d
 			}
 		}
@@ -116,6 +116,33 @@ func hasStale(policy model.Policy, shard model.Shard) bool {
 func midway(shard model.Shard) bool {
 	return slices.ContainsFunc(shard.Nodes, shard.Stale) &&
 		slices.ContainsFunc(shard.Nodes, shard.Fresh)
+}
+
+// begun says that a rollout is midway in a shard, or that a node of it is drained. One that
+// has given everything away only answers for a while where that is.
+func begun(shard model.Shard) bool { return midway(shard) || (draining(shard) && !shard.Emptied()) }
+
+// foremost are the shards at work that a shard waits for. A drain may have begun in two
+// at the same time, by a look that had not seen the other's: then the first of them goes
+// on, as long as nothing but that is going on in the other. Else each would wait for the
+// other.
+func foremost(shards []model.Shard, shard model.Shard, working []string) []string {
+	if !draining(shard) {
+		return working
+	}
+	yields := named(shards, func(other model.Shard) bool {
+		return other.Index > shard.Index && draining(other) && !atWork(undrained(other))
+	})
+	return slices.DeleteFunc(slices.Clone(working), func(name string) bool { return slices.Contains(yields, name) })
+}
+
+// undrained is a shard as it would be without its drains.
+func undrained(shard model.Shard) model.Shard {
+	shard.Nodes = slices.Clone(shard.Nodes)
+	for i := range shard.Nodes {
+		shard.Nodes[i].Draining = false
+	}
+	return shard
 }
 
 // worksLater holds when as many other shards are at work as may be. Those that
