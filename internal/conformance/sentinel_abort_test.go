@@ -150,6 +150,9 @@ func TestNamesThatOnlyServersAnnounce(t *testing.T) {
 			if p := w.see(s); p.Replicas != 1 || p.OtherSentinels != 2 || p.InfoAge == 0 {
 				return s.Addr()
 			}
+			if missing := unconnected(t.Context(), s.Node()); missing != "" { // the asked one needs their votes
+				return s.Addr() + ": " + missing
+			}
 		}
 		return ""
 	})
