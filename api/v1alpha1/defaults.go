@@ -118,6 +118,22 @@ func (r *Rollout) MaxParallelShardsOrDefault() int32 {
 	return *r.MaxParallelShards
 }
 
+// SurgeOrDefault is when a rollout is given one extra server.
+func (r *Rollout) SurgeOrDefault() SurgeMode {
+	if r.Surge == "" {
+		return SurgeAuto
+	}
+	return r.Surge
+}
+
+// DownAfterOrDefault is for how long a primary must have been silent to everybody.
+func (r *Recovery) DownAfterOrDefault() time.Duration {
+	if r.DownAfter == nil {
+		return DefaultDownAfter
+	}
+	return r.DownAfter.Duration
+}
+
 // OnShardLossOrDefault is what becomes of the slots of a lost shard.
 func (r *Recovery) OnShardLossOrDefault() ShardLoss {
 	if r.OnShardLoss == "" {

@@ -77,6 +77,18 @@ const (
 	StrategyRollingUpdate RolloutStrategy = "RollingUpdate"
 )
 
+// SurgeMode is when a rollout is given one extra server.
+//
+// +kubebuilder:validation:Enum=Auto;Always;Never
+type SurgeMode string
+
+// The ways to surge.
+const (
+	SurgeAuto   SurgeMode = "Auto"
+	SurgeAlways SurgeMode = "Always"
+	SurgeNever  SurgeMode = "Never"
+)
+
 // Rollout is how a change reaches the servers.
 type Rollout struct {
 	// strategy Handover restarts replicas first, moves the primary's role to one
@@ -122,6 +134,14 @@ type Rollout struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=64
 	MaxParallelShards *int32 `json:"maxParallelShards,omitempty"`
+	// surge adds one server of the new revision before the first restart, and takes
+	// it away after the last: in a Cluster, to each shard that is rolled. If it never
+	// comes up, nothing else is touched. Auto, the default, does so where there would
+	// otherwise be one copy left, or none to hand over to: with topology Standalone,
+	// with one replica, and without persistence. With Never a Standalone is restarted
+	// with an outage.
+	// +optional
+	Surge SurgeMode `json:"surge,omitempty"`
 }
 
 // ShardLoss is what becomes of the slots of a shard that has lost every copy of
@@ -146,6 +166,17 @@ type Recovery struct {
 	// volumes is waited for in either case.
 	// +optional
 	OnShardLoss ShardLoss `json:"onShardLoss,omitempty"`
+	// downAfter is for how long the operator and all replicas must have heard nothing
+	// of a primary, with topology Replication, before a replica is promoted in its
+	// place: from 3s to 10m. A server that has certainly ended is not waited for.
+	// Sentinels have sentinel.downAfter, and a Cluster has its node timeout.
+	// +optional
+	// +kubebuilder:default:="5s"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('3s') && duration(self) <= duration('10m')",message="spec.recovery.downAfter must be from 3s to 10m"
+	DownAfter *metav1.Duration `json:"downAfter,omitempty"`
 }
 
 // PodDisruptionBudget protects the primary, the replicas and the Sentinels from

@@ -25,6 +25,20 @@ const (
 	StrategyRollingUpdate Strategy = "RollingUpdate"
 )
 
+// Surge is when a rollout is given one extra node.
+type Surge string
+
+const (
+	// SurgeAuto adds one where the rollout would otherwise leave a shard without a
+	// second copy, or without a primary.
+	SurgeAuto Surge = "Auto"
+	// SurgeAlways adds one to every rollout.
+	SurgeAlways Surge = "Always"
+	// SurgeNever adds none: a primary with nobody to hand over to is restarted
+	// with an outage.
+	SurgeNever Surge = "Never"
+)
+
 // Snapshot is everything that one reconcile knows of one instance. The planner
 // decides from it alone.
 type Snapshot struct {
@@ -55,6 +69,11 @@ type Policy struct {
 	ClientDrain time.Duration
 	// Durable says that a node's data outlive its pod (it has a volume).
 	Durable bool
+	// Surge is when one extra node is added.
+	Surge Surge
+	// DownAfter is how long a primary must have been silent, to us and to its
+	// replicas, before another one is promoted in its place.
+	DownAfter time.Duration
 
 	// Shards is the wished number of shards; 1 but for a cluster.
 	Shards int
@@ -188,6 +207,14 @@ type Node struct {
 	// HostLost: Kubernetes has not heard of the pod's host for longer than a host
 	// may be silent. Its server may run all the same.
 	HostLost bool
+	// Evacuate is why the node's host, or the pod itself, is to be left by
+	// primaries: a cordon, a taint, a user's request. Empty when there is no reason.
+	Evacuate string
+	// TerminatingFor is how long the pod has been on its way out.
+	TerminatingFor time.Duration
+	// SilentFor is how long the server has not answered us; 0 when it does. Unknown,
+	// as after a restart of the operator, begins at 0.
+	SilentFor time.Duration
 	// Dead is positive evidence that no server process runs in this pod: its
 	// container has terminated or never started, or the pod terminates and its
 	// port refuses connections. A server that is merely silent is not dead.
@@ -229,6 +256,9 @@ type Server struct {
 	LinkUp  bool
 	// LinkDown is how long the link to the primary has been down.
 	LinkDown time.Duration
+	// LastIO is how long ago a replica last heard from its primary over a link that
+	// is up.
+	LastIO time.Duration
 	// Unlinked: a member of a cluster that is told to follow a primary and has not
 	// been linked to it. What it holds may be what its disk held when it booted.
 	Unlinked bool

@@ -119,6 +119,8 @@ func Policy(v *v1alpha1.Valkey) model.Policy {
 		MaxLag:         v.Spec.Rollout.MaxLagOrDefault(),
 		ClientDrain:    v.Spec.Rollout.ClientDrainOrDefault(),
 		Durable:        v.Spec.Durable(),
+		Surge:          model.Surge(v.Spec.Rollout.SurgeOrDefault()),
+		DownAfter:      v.Spec.Recovery.DownAfterOrDefault(),
 		Shards:         int(v.Spec.ShardCount()),
 		ParallelShards: int(v.Spec.Rollout.MaxParallelShardsOrDefault()),
 		ReassignEmpty:  v.Spec.Recovery.OnShardLossOrDefault() == v1alpha1.ShardLossReassignEmpty,
