@@ -133,7 +133,7 @@ func (d *departure) end() handover.Drained {
 
 // moveTraffic leads the primary Service to the new primary in one write.
 func (a *Actor) moveTraffic(ctx context.Context, to model.Ref) error {
-	if err := a.routePrimary(ctx, to); err != nil {
+	if err := a.reroutePrimary(ctx, to); err != nil {
 		return err
 	}
 	failpoint.Reach(failpoint.HandoverRouted)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/valkeeper/valkeeper/internal/handover"
 	"github.com/valkeeper/valkeeper/internal/model"
-	"github.com/valkeeper/valkeeper/internal/valkey"
 )
 
 // sentinelPatience bounds how long writes may wait. A pause of about down-after would
@@ -51,9 +50,9 @@ func (a *Actor) sentinelHandover(ctx context.Context, shard string, s model.Hand
 	heirs := a.heirs(ctx, snap, s)
 	opt.Candidates = heirs.candidates
 	var routed time.Duration
-	opt.OnPromoted = func(ctx context.Context) error {
+	opt.OnMoved = func(ctx context.Context, host string) error {
 		begun := time.Now()
-		err := a.moveTraffic(ctx, heirs.promoted(ctx, s.To))
+		err := a.moveTraffic(ctx, heirs.at(host, s.To))
 		routed = time.Since(begun)
 		leaving.begin(context.WithoutCancel(ctx))
 		return err
@@ -72,17 +71,6 @@ func (a *Actor) sentinelHandover(ctx context.Context, shard string, s model.Hand
 type heirs struct {
 	candidates []handover.Candidate
 	byHost     map[string]model.Ref
-}
-
-// promoted is who has become primary: one of the others by its own word, or else the
-// target.
-func (h heirs) promoted(ctx context.Context, target model.Ref) model.Ref {
-	for _, c := range h.candidates {
-		if role, err := c.Role(ctx); err == nil && role.Role == valkey.RolePrimary {
-			return h.byHost[c.Host]
-		}
-	}
-	return target
 }
 
 // at is the node that Sentinels know by a name.

@@ -76,6 +76,29 @@ func (a *Actor) routePrimary(ctx context.Context, to model.Ref) error {
 	return apply.Object(ctx, a.Client, render.PrimarySlice(a.Valkey, &e))
 }
 
+// reroutePrimary changes nothing but where the slice leads: the API server has less to
+// do for that than for a declaration of the whole object, and writes wait meanwhile. A
+// slice that is not there any more is declared anew.
+func (a *Actor) reroutePrimary(ctx context.Context, to model.Ref) error {
+	e, err := endpoint(to)
+	if err != nil {
+		return err
+	}
+	slice := render.PrimarySlice(a.Valkey, &e)
+	body, err := json.Marshal(map[string]any{"endpoints": slice.Endpoints})
+	if err != nil {
+		return err
+	}
+	err = a.Client.Patch(ctx, slice, client.RawPatch(types.MergePatchType, body), client.FieldOwner(apply.FieldOwner))
+	switch {
+	case apierrors.IsNotFound(err):
+		return a.routePrimary(ctx, to)
+	case err != nil:
+		return fmt.Errorf("lead EndpointSlice %s/%s to %s: %w", slice.Namespace, slice.Name, to.Name, err)
+	}
+	return nil
+}
+
 // routeReplicas makes the replicas' Service lead to these pods. A topology
 // without replicas has no such Service.
 func (a *Actor) routeReplicas(ctx context.Context, to []model.Ref) error {

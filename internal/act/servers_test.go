@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/valkeeper/valkeeper/internal/handover"
 	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/servers/fake"
@@ -21,7 +24,8 @@ type pair struct {
 
 func newPair(t *testing.T) *pair {
 	t.Helper()
-	p := &pair{world: newWorld(t), old: fake.Listen(t, loopback), target: fake.Listen(t, loopback)}
+	slice := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cart-primary"}}
+	p := &pair{world: newWorld(t, slice), old: fake.Listen(t, loopback), target: fake.Listen(t, loopback)}
 	p.old.Info(fake.Primary("h1", 100, p.target.Addr()))
 	p.old.Reply("ROLE", fake.PrimaryRole(100))
 	p.target.Info(fake.Replica(p.old.Addr(), "h1", 100))
@@ -54,7 +58,7 @@ func TestAHandoverMovesTheRoleThenTheTrafficThenTheClients(t *testing.T) {
 	if err != nil || len(out.Holds) != 0 || out.Handover == nil || out.Handover.Result.Outcome != handover.Done {
 		t.Fatalf("%+v, %v", out, err)
 	}
-	if !slices.Equal(p.asked, []string{"apply EndpointSlice cart-primary"}) || !strings.Contains(p.bodies[0], "uid-1") {
+	if !slices.Equal(p.asked, []string{"patch cart-primary"}) || !strings.Contains(p.bodies[0], "uid-1") {
 		t.Errorf("asked %q", p.asked)
 	}
 	if !sent(p.old, "CLIENT LIST") {
@@ -65,6 +69,16 @@ func TestAHandoverMovesTheRoleThenTheTrafficThenTheClients(t *testing.T) {
 	}
 	if _, ok := p.Turns.Take(); !ok {
 		t.Error("its turn has not ended")
+	}
+}
+
+func TestASliceThatIsNotThereAnyMoreIsDeclaredAnew(t *testing.T) {
+	w := newWorld(t)
+	if err := w.moveTraffic(t.Context(), ref(1)); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(w.asked, []string{"patch cart-primary", "apply EndpointSlice cart-primary"}) {
+		t.Errorf("asked %q", w.asked)
 	}
 }
 
@@ -101,7 +115,7 @@ func TestAHandoverThatIsRefusedHasFailedAndMovesNothing(t *testing.T) {
 func TestAHandoverIsNotCalledFailedForTrafficThatMovesLate(t *testing.T) {
 	p := newPair(t)
 	p.old.Then("FAILOVER TO", p.switchRoles)
-	p.refuse["apply EndpointSlice cart-primary"] = errors.New("the API server is away")
+	p.refuse["patch cart-primary"] = errors.New("the API server is away")
 	out, err := p.Do(t.Context(), shard, p.step)
 	if err != nil || out.Handover == nil || out.Handover.Result.TrafficErr == nil {
 		t.Fatalf("%+v, %v", out, err)

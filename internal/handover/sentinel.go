@@ -68,6 +68,9 @@ type SentinelOptions struct {
 	// address that it was dialled at.
 	OldHost string
 	OldPort int
+	// OnMoved takes the place of OnPromoted where it is set: host is who took over, as
+	// the Sentinels name it.
+	OnMoved func(ctx context.Context, host string) error
 	// Candidates are the other replicas that are as good as the target: with
 	// WayCoordinated it is Sentinel that chooses.
 	Candidates []Candidate
@@ -178,7 +181,12 @@ func (h *sentinelRun) onPromoted(ctx context.Context, traffic func(context.Conte
 		h.hellos(ctx)
 		h.res.Telling = time.Since(h.promotedAt)
 	}()
-	err := traffic(ctx)
+	var err error
+	if h.sopt.OnMoved != nil {
+		err = h.sopt.OnMoved(ctx, h.res.TargetHost)
+	} else {
+		err = traffic(ctx)
+	}
 	<-h.told
 	return err
 }
