@@ -152,12 +152,14 @@ func (r *run) checkKnown(s *State, from, to int) {
 	}
 }
 
-// checkBegins: laws 14 and 15 when something is taken from a shard that is well.
+// checkBegins: laws 14 and 15 when something is taken from a shard that is well. Two of
+// which a node is drained already do not count for each other: their drains cost nobody
+// anything yet, and one of them has to go on.
 func (r *run) checkBegins(s *State, i int) {
 	k := shardOf(i)
 	others := 0
 	for other := range r.world.shards() {
-		if other != k && r.disturbed(s, other) {
+		if other != k && r.disturbed(s, other) && !(s.draining(k) && s.draining(other) && !r.disturbed(s.undrained(), other)) {
 			others++
 		}
 	}
@@ -194,6 +196,18 @@ func (r *run) visible(s *State) bool {
 		}
 	}
 	return true
+}
+
+// draining: clients of a node of the shard are sent away.
+func (s *State) draining(k int) bool { return s.n[2*k].drain != drainNo || s.n[2*k+1].drain != drainNo }
+
+// undrained is the same state without its drains.
+func (s *State) undrained() *State {
+	out := *s
+	for i := range out.n {
+		out.n[i].drain = drainNo
+	}
+	return &out
 }
 
 // disturbed: the operator has begun something in a shard and not ended it.

@@ -138,6 +138,7 @@ func rolling() []Trial {
 		w.Faults, w.MaxFaults, w.MaxWrites = Faults{Crash: true, Failover: true, Silence: true, Of: shard0}, 1, 1
 	})
 	slow := cluster3("a roll, a failover times out", 0b001).with(func(w *World) { w.Faults, w.MaxFaults = Faults{Timeout: true}, 1 })
+	drained := cluster3("two shards were drained at the same time", 0b011).with(func(w *World) { w.Prepare = twoDrained })
 	elsewhere := cluster3("a roll, faults in another shard", 0b001).with(func(w *World) {
 		w.Faults, w.MaxFaults, w.Durable, w.Parallel = Faults{Crash: true, Delete: true, Failover: true, Of: shard1}, 1, true, 2
 	})
@@ -170,10 +171,28 @@ func rolling() []Trial {
 			}
 			return nil
 		}), roll},
+		{Mutant{Name: "two shards that are drained wait for each other", Decide: othersDrained}, drained},
 		{forced("a handover is forced", model.ByElection), roll},
 		{forced("a handover is a takeover", model.ByTakeover), roll},
 		{Mutant{Name: "no second look before a disruptive step", NoReplan: true}, faulty},
 		{Mutant{Name: "a wait gives no reason", Decide: func(_ model.Snapshot, p *model.Plan) { p.Holds = nil }}, roll},
+	}
+}
+
+// othersDrained takes every step from a shard that is drained while another one is.
+func othersDrained(snap model.Snapshot, p *model.Plan) {
+	var drained []string
+	for _, shard := range snap.Shards {
+		if slices.ContainsFunc(shard.Nodes, func(n model.Node) bool { return n.Draining }) {
+			drained = append(drained, shard.Name)
+		}
+	}
+	if len(drained) < 2 {
+		return
+	}
+	for _, name := range drained {
+		delete(p.Steps, name)
+		p.Holds = append(p.Holds, model.Hold{Shard: name, Reason: model.OtherShards, Detail: "another shard is drained"})
 	}
 }
 

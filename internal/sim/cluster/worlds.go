@@ -39,6 +39,9 @@ func replicasRolled(_ *World, s *State) {
 	}
 }
 
+// twoDrained: a look that had not seen one shard's drain has begun another's.
+func twoDrained(_ *World, s *State) { s.n[1].drain, s.n[3].drain = drainBegun, drainBegun }
+
 // secondLeads: the second node of the first shard has been elected, and the other
 // shards have no replica any more.
 func secondLeads(_ *World, s *State) {
@@ -78,6 +81,9 @@ func rolls() []World {
 		}),
 		cluster3("two shards roll at the same time, their replicas have", 0b011).with(func(w *World) {
 			w.Parallel, w.Prepare = 2, replicasRolled
+		}),
+		cluster3("two shards were drained at the same time", 0b011).with(func(w *World) {
+			w.Prepare, w.MaxCrashes = twoDrained, 1
 		}),
 	}
 }
