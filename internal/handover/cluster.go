@@ -17,6 +17,7 @@ type ClusterServer interface {
 	ClusterNodes(ctx context.Context) ([]valkey.ClusterNode, error)
 	ClusterInfo(ctx context.Context) (valkey.ClusterInfo, error)
 	ClusterFailover(ctx context.Context) error
+	BumpEpoch(ctx context.Context) error
 	Nudge(ctx context.Context, bytes int) error
 }
 
@@ -49,6 +50,10 @@ type clusterRun struct {
 	last  time.Time // the latest one
 	// open: a request was not answered, so nobody knows whether it is yet to begin.
 	open bool
+	// election is the highest epoch that the target can have been elected in, once
+	// that is known; fenced, that it would not be believed. See fence.
+	election int64
+	fenced   bool
 }
 
 // Cluster hands a shard's primary role over from old to target, a replica of it.
@@ -122,6 +127,8 @@ func (h *clusterRun) readLimit(ctx context.Context) error {
 func (h *clusterRun) request(ctx context.Context) error {
 	h.last = time.Now()
 	h.result.Attempts++
+	ctx, cancel := context.WithDeadline(ctx, h.fenceAt())
+	defer cancel()
 	err := h.target.ClusterFailover(ctx)
 	h.open = err != nil && !errors.Is(err, valkey.ErrReply)
 	return err
@@ -135,7 +142,7 @@ func (h *clusterRun) await(ctx context.Context) error {
 	defer cancel()
 	nudger := newNudger(h)
 	for {
-		role, err := h.target.Role(ctx)
+		role, err := h.ask(ctx)
 		switch {
 		case err == nil && role.Role == valkey.RolePrimary:
 			h.result.Switch = time.Since(h.sent)
@@ -154,6 +161,22 @@ func (h *clusterRun) await(ctx context.Context) error {
 			return fmt.Errorf("target has not taken over: %w", context.Cause(ctx))
 		}
 	}
+}
+
+// ask returns the target's role. Once it is time to fence the old primary, a target that
+// does not answer soon is taken for a frozen one.
+func (h *clusterRun) ask(ctx context.Context) (valkey.RoleState, error) {
+	until := h.fenceAt()
+	if soon := time.Now().Add(answerTime); soon.After(until) {
+		until = soon
+	}
+	bounded, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	role, err := h.target.Role(bounded)
+	if err != nil && time.Now().After(h.fenceAt()) {
+		h.fence(ctx)
+	}
+	return role, err
 }
 
 // finish does what follows a promotion. The old primary holds its writers until it

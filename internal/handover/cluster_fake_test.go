@@ -31,7 +31,11 @@ type clusterNode struct {
 	info     valkey.Info
 	err      error // does not answer
 	failed   bool  // says that the cluster has failed
-	view     map[string]*valkey.ClusterNode
+	epochs   valkey.ClusterInfo
+	bumped   int // CLUSTER BUMPEPOCH
+	// bumpedPaused: it held back writes then.
+	bumpedPaused bool
+	view         map[string]*valkey.ClusterNode
 }
 
 func newClusterWorld() *clusterWorld {
@@ -60,6 +64,14 @@ func newClusterWorld() *clusterWorld {
 	target.info.Role, target.info.LinkUp, target.info.ReplicaOffset = valkey.RoleReplica, true, 100
 	target.info.PrimaryHost, target.info.PrimaryPort = "10.0.0.1", 6379
 	return w
+}
+
+// setEpochs: all have heard of that epoch, and the old primary's own is another.
+func (w *clusterWorld) setEpochs(current, old int64) {
+	for _, n := range w.nodes {
+		n.epochs.CurrentEpoch = current
+	}
+	w.old().epochs.MyEpoch = old
 }
 
 func (w *clusterWorld) old() *clusterNode    { return w.nodes["old"] }
@@ -137,7 +149,20 @@ func (n *clusterNode) ClusterNodes(context.Context) ([]valkey.ClusterNode, error
 func (n *clusterNode) ClusterInfo(context.Context) (valkey.ClusterInfo, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return valkey.ClusterInfo{OK: !n.failed}, n.err
+	return valkey.ClusterInfo{OK: !n.failed, CurrentEpoch: n.epochs.CurrentEpoch, MyEpoch: n.epochs.MyEpoch}, n.err
+}
+
+func (n *clusterNode) BumpEpoch(context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.err != nil {
+		return n.err
+	}
+	n.bumped++
+	n.bumpedPaused = n.info.PausedActions == "write"
+	n.epochs.CurrentEpoch++
+	n.epochs.MyEpoch = n.epochs.CurrentEpoch
+	return nil
 }
 
 func (n *clusterNode) ClusterFailover(context.Context) error {

@@ -21,6 +21,9 @@ func (h *clusterRun) resolve(ctx context.Context, cause error) error {
 			return h.conclude(Unproven, known, cause) // the last look was cut short
 		}
 		known = p
+		if p.targetErr != nil {
+			h.fence(ctx)
+		}
 		switch {
 		case p.targetErr == nil && p.target.Role == valkey.RolePrimary:
 			return h.finish(ctx)
@@ -37,11 +40,13 @@ func (h *clusterRun) resolve(ctx context.Context, cause error) error {
 
 // calledOff: the old primary takes writes again, and the target can no longer take
 // over. What it has begun, it has given up when its time is over, even if it was
-// frozen meanwhile: it looks at the clock before it counts votes. But a request
-// that it has not answered may lie unread with it, and begin when it thaws.
+// frozen meanwhile: it looks at the clock before it counts votes. If it had won
+// already, nobody believes it any more (cluster_fence.go, which tells what is left). But
+// a request that it has not answered may lie unread with it, and begin when it thaws.
 func (h *clusterRun) calledOff(p pair) bool {
 	oldAgain := p.oldErr == nil && p.old.Role == valkey.RolePrimary && !paused(p.old)
 	over := time.Since(h.last) > h.limit+expiryMargin
 	unread := h.open && p.targetErr != nil && !gone(p.targetErr)
-	return oldAgain && !unread && (over || gone(p.targetErr))
+	answers := p.targetErr == nil
+	return oldAgain && !unread && (answers || h.fenced) && (over || gone(p.targetErr))
 }

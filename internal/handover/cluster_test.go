@@ -63,6 +63,9 @@ func TestClusterHandoverEnds(t *testing.T) {
 		outcome Outcome
 		moved   bool // traffic
 		sent    int
+		bumped  int // the old primary's epoch
+		// fencedInTime: while it held back writes.
+		fencedInTime bool
 	}{
 		{
 			name:    "done",
@@ -136,6 +139,67 @@ func TestClusterHandoverEnds(t *testing.T) {
 			outcome: Aborted, sent: 1,
 		},
 		{
+			name: "aborted, when the target freezes elected: the old primary has a higher epoch",
+			world: func(w *clusterWorld) {
+				w.limit = "400"
+				w.setEpochs(7, 3)
+				w.onFailover = func(w *clusterWorld, _ int) {
+					pauseShard(w)
+					w.target().err = valkey.ErrTimeout
+					w.later(400*time.Millisecond, unpauseShard)
+				}
+			},
+			outcome: Aborted, sent: 1, bumped: 1, fencedInTime: true,
+		},
+		{
+			name: "aborted, when the target dies elected: the old primary has a higher epoch",
+			world: func(w *clusterWorld) {
+				w.setEpochs(7, 3)
+				w.onFailover = func(w *clusterWorld, _ int) { w.target().err = errGone }
+			},
+			outcome: Aborted, sent: 1, bumped: 1,
+		},
+		{
+			name: "aborted, when the old primary hears of the target's election late: not with the same epoch",
+			world: func(w *clusterWorld) {
+				w.setEpochs(7, 3)
+				w.old().epochs.CurrentEpoch = 6
+				w.onFailover = func(w *clusterWorld, _ int) {
+					w.target().err = valkey.ErrTimeout
+					w.later(100*time.Millisecond, func(w *clusterWorld) { w.old().epochs.CurrentEpoch = 7 })
+				}
+			},
+			outcome: Aborted, sent: 1, bumped: 1,
+		},
+		{
+			name: "unproven, when the target freezes and the old primary does not hear of its election",
+			world: func(w *clusterWorld) {
+				w.setEpochs(7, 3)
+				w.old().epochs.CurrentEpoch = 6
+				w.onFailover = func(w *clusterWorld, _ int) { w.target().err = valkey.ErrTimeout }
+			},
+			outcome: Unproven, sent: 1,
+		},
+		{
+			name: "unproven, when the target freezes and too few are left who know whether it was elected",
+			world: func(w *clusterWorld) {
+				w.onFailover = func(w *clusterWorld, _ int) {
+					for _, id := range []string{"target", "second", "third"} {
+						w.nodes[id].err = valkey.ErrTimeout
+					}
+				}
+			},
+			outcome: Unproven, sent: 1,
+		},
+		{
+			name: "unproven, when the target falls silent and has taken over all the same: nothing is taken from it",
+			world: func(w *clusterWorld) {
+				w.setEpochs(7, 3)
+				w.onFailover = func(w *clusterWorld, n int) { handOverShard(w, n); w.target().err = valkey.ErrTimeout }
+			},
+			outcome: Unproven, sent: 1,
+		},
+		{
 			name: "unproven, when the target freezes with the request unanswered: it may begin when it thaws",
 			world: func(w *clusterWorld) {
 				w.onFailover = func(w *clusterWorld, _ int) { w.target().err = valkey.ErrTimeout }
@@ -207,6 +271,12 @@ func TestClusterHandoverEnds(t *testing.T) {
 			defer w.mu.Unlock()
 			if w.sent != row.sent || result.Attempts != row.sent {
 				t.Errorf("CLUSTER FAILOVER was sent %d times, Attempts %d, want %d", w.sent, result.Attempts, row.sent)
+			}
+			if w.old().bumped != row.bumped {
+				t.Errorf("the old primary's epoch was raised %d times, want %d", w.old().bumped, row.bumped)
+			}
+			if row.fencedInTime && !w.old().bumpedPaused {
+				t.Error("the old primary's epoch was raised when it took writes again already")
 			}
 			if result.Outcome == Aborted && w.old().info.PausedActions != "none" {
 				t.Error("Aborted, and writes are still held back")

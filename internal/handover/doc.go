@@ -43,7 +43,9 @@
 // (cluster.go). What is left to us: the gates (cluster_check.go), asking again when
 // an election is lost, hastening what lies in a kernel's buffer (nudge.go), the proof
 // that the target, the old primary and a majority agree (cluster_prove.go), and, as
-// nothing can be called off, waiting for the servers to give up (cluster_resolve.go).
+// nothing can be called off, waiting for the servers to give up (cluster_resolve.go),
+// and seeing to it that a target which does not answer is not believed if it was elected
+// before it froze (cluster_fence.go).
 //
 // # Under Sentinel
 //
