@@ -153,7 +153,7 @@ func TestWhatAServerOfAClusterIsTold(t *testing.T) {
 		{
 			"what the operator decides", `{topology: Cluster}`,
 			[]string{"cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-node-timeout 5000",
-				"cluster-allow-replica-migration no", "cluster-replica-validity-factor 10"},
+				"cluster-allow-replica-migration no", "cluster-replica-validity-factor 10", "dynamic-hz no"},
 			[]string{"replicaof 127.0.0.1 1"},
 		},
 		{

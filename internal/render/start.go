@@ -34,6 +34,9 @@ func clusterMode() []setting {
 		// With a factor a replica that has not been linked since it booted is never
 		// elected by the servers. The guard rests on it: replicas join at once.
 		{"cluster-replica-validity-factor", "10"},
+		// Many clients raise hz. Above 10 a server looks more seldom at the clock of a
+		// failover than at its connections (docs/adr/0005).
+		{"dynamic-hz", "no"},
 	}
 }
 
