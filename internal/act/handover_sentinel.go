@@ -86,7 +86,7 @@ func (a *Actor) heirs(ctx context.Context, snap model.Snapshot, s model.Handover
 	shard := snap.Shards[0]
 	primary, ok := shard.Primary()
 	for _, n := range shard.Nodes {
-		good := ok && n.Ref != s.From && n.Ref != s.To && n.Ordinal < snap.Policy.Nodes && shard.Fresh(n) && !n.Draining &&
+		good := ok && n.Ref != s.From && n.Ref != s.To && n.Ordinal < shard.Wished(snap.Policy) && shard.Fresh(n) && !n.Draining &&
 			model.Synced(primary, n, snap.Policy.MaxLag)
 		if !good {
 			continue

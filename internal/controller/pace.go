@@ -28,7 +28,7 @@ func unsettled(shard model.Shard, policy model.Policy) bool {
 		return false // Kubernetes tells when its pods have gone
 	}
 	primary, ok := shard.Primary()
-	if !ok || shard.Leaving || shard.Size != policy.Nodes {
+	if !ok || shard.Leaving || shard.Size != shard.Wished(policy) {
 		return true
 	}
 	for _, n := range shard.Nodes {

@@ -53,6 +53,8 @@ const (
 	EvictionRefused Reason = "EvictionRefused"
 	// PodStarting: a pod is not there yet, or has not started.
 	PodStarting Reason = "PodStarting"
+	// ClaimLeft: the claim of a pod that has left is still there.
+	ClaimLeft Reason = "ClaimLeft"
 
 	// Joining: a node has not yet become a member that all others know.
 	Joining Reason = "Joining"

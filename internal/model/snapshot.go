@@ -101,7 +101,10 @@ type Shard struct {
 	Size int
 	// Nodes holds one entry for each ordinal below Size, and one for each pod
 	// beyond it that still exists, in order of the ordinal.
-	Nodes   []Node
+	Nodes []Node
+	// Leftovers are the claims beyond Size.
+	Leftovers []Leftover
+
 	Memory  Memory
 	Traffic Traffic
 	Attempt Attempt

@@ -13,7 +13,8 @@ import (
 //   - A rollout, or a scaling in, works in at most ParallelShards shards at a
 //     time. A shard in which something is down or on its way counts, whatever
 //     the cause; and so does one whose rollout has begun and not ended, for
-//     those in which none has begun.
+//     those in which none has begun. The extra node of a rollout is its beginning,
+//     and its leaving the end: only as many shards have one.
 //   - Slots move only between shards in which nothing else is going on, and
 //     nothing else begins there meanwhile: a failover of either end fails the
 //     migration. Rollouts go first; newer servers move slots better.
@@ -24,7 +25,7 @@ func exclude(snap model.Snapshot, decisions []model.Decision) {
 		return
 	}
 	working := named(snap.Shards, atWork)
-	halfway := named(snap.Shards, begun)
+	halfway := named(snap.Shards, func(s model.Shard) bool { return begun(s) || surged(snap.Policy, s) })
 	rolls := slices.ContainsFunc(snap.Shards, func(s model.Shard) bool { return hasStale(snap.Policy, s) })
 	for i, shard := range snap.Shards {
 		switch step := decisions[i].Step.(type) {
@@ -33,14 +34,14 @@ func exclude(snap model.Snapshot, decisions []model.Decision) {
 				decisions[i] = d
 			}
 		default:
-			if !begins(shard, step) {
+			if !begins(snap.Policy, shard, step) {
 				continue
 			}
 			if d, wait := worksLater(snap.Policy, shard, foremost(snap.Shards, shard, working), halfway); wait {
 				decisions[i] = d
 			}
 		}
-		working = append(working, taken(shard, decisions[i].Step, working)...)
+		working = append(working, taken(snap.Policy, shard, decisions[i].Step, working)...)
 	}
 }
 
@@ -56,8 +57,8 @@ func named(shards []model.Shard, is func(model.Shard) bool) []string {
 }
 
 // taken are the shards that a step sets to work, beside those that are.
-func taken(shard model.Shard, step model.Step, working []string) []string {
-	if !begins(shard, step) {
+func taken(policy model.Policy, shard model.Shard, step model.Step, working []string) []string {
+	if !begins(policy, shard, step) {
 		return nil
 	}
 	ends := []string{shard.Name}
@@ -67,10 +68,11 @@ func taken(shard model.Shard, step model.Step, working []string) []string {
 	return slices.DeleteFunc(ends, func(name string) bool { return slices.Contains(working, name) })
 }
 
-// begins says that a step takes something away from a shard that serves. A node
+// begins says that a step takes something away from a shard that serves, or adds the
+// extra node with which its rollout begins. A node
 // that is down already has nothing that could be taken: its restart is healing. Nor
 // has a shard that serves no slot any more.
-func begins(shard model.Shard, step model.Step) bool {
+func begins(policy model.Policy, shard model.Shard, step model.Step) bool {
 	if shard.Emptied() {
 		return false
 	}
@@ -83,7 +85,7 @@ func begins(shard model.Shard, step model.Step) bool {
 	case model.Drain:
 		return s.Start
 	case model.Scale:
-		return s.To < s.From
+		return s.To < s.From || surges(policy, s)
 	default:
 		return false
 	}

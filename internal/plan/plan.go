@@ -30,6 +30,7 @@ var deciders = []decider{
 	before,            // what is changed beside the shard first
 	rollout.Next,      // stale pods
 	after,             // what is changed beside the shard last
+	outlived,          // claims of nodes that have left
 }
 
 // Next is the plan for an instance: at most one step for each shard, and the

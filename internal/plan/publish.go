@@ -37,7 +37,10 @@ func publish(rules topology.Rules, policy model.Policy, shard model.Shard) model
 	if !rules.Routed() {
 		return publishPods(step)
 	}
-	if len(step.Replicas) == 0 && !rules.PrimaryRestarts() {
+	switch {
+	case !rules.Replicated():
+		step.Replicas = nil
+	case len(step.Replicas) == 0:
 		step.Replicas = []model.Ref{primary.Ref} // reads go on while no replica serves
 	}
 	slices.SortFunc(step.Replicas, func(a, b model.Ref) int { return strings.Compare(a.Address, b.Address) })
@@ -102,10 +105,10 @@ func drainWanted(rules topology.Rules, policy model.Policy, shard model.Shard, n
 	if shard.Leaving && !shard.OwnsSlots() {
 		return true
 	}
-	if n.Server.Role == model.RolePrimary && !rules.PrimaryRestarts() {
+	if n.Server.Role == model.RolePrimary && !rules.PrimaryRestarts(shard) {
 		return false
 	}
-	return n.Ordinal >= policy.Nodes || (shard.Stale(n) && !policy.Paused)
+	return n.Ordinal >= shard.Wished(policy) || (shard.Stale(n) && !policy.Paused)
 }
 
 func addresses(refs []model.Ref) []string {

@@ -95,11 +95,9 @@ func TestScale(t *testing.T) {
 	})
 }
 
-func TestStandaloneIsRestartedWithoutSendingItsClientsNowhere(t *testing.T) {
-	snap := rolling()
-	snap.Topology, snap.Policy.Nodes = model.Standalone, 1
-	s := &snap.Shards[0]
-	s.Nodes, s.Size, s.Traffic.Replicas = s.Nodes[:1], 1, nil
+func TestStandaloneThatMayNotSurgeIsRestartedWithoutSendingItsClientsNowhere(t *testing.T) {
+	snap := alone(rolling())
+	snap.Policy.Surge = model.SurgeNever
 	incident{given: snap, step: "restart v-0 (it runs an older revision, and nobody can take over from it)"}.check(t)
 }
 

@@ -11,14 +11,19 @@ import (
 // scale brings the number of pods to what the spec wants. Out goes at once. In
 // goes one pod at a time, from the highest ordinal, as a StatefulSet does; a
 // primary among those that leave hands over first. A shard that has given everything
-// away goes as a whole (topology's Reshard).
+// away goes as a whole (topology's Reshard). The extra node of a rollout comes after
+// those that stay (surge.go).
 func scale(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
+	wished := shard.Wished(policy)
 	switch {
-	case policy.Nodes == shard.Size || shard.Emptied():
+	case wished == shard.Size || shard.Emptied():
 		return model.Decision{}
 	case policy.Nodes > shard.Size:
-		return model.Do(model.Scale{From: shard.Size, To: policy.Nodes})
+		return scaleOut(policy, shard)
+	case wished > shard.Size:
+		return surgeOut(policy, shard)
 	}
+	policy.Nodes = wished // who is to stay now
 	primary, ok := shard.Primary()
 	if !ok {
 		return hold(shard, model.PrimaryNotVisible, "", "no single server says that it is primary")
@@ -27,6 +32,15 @@ func scale(rules topology.Rules, policy model.Policy, shard model.Shard) model.D
 		return hold(shard, model.NodeDown, primary.Name, "no pod leaves while the primary is not Ready or on its way out")
 	}
 	return scaleIn(rules, policy, shard, primary)
+}
+
+func scaleOut(policy model.Policy, shard model.Shard) model.Decision {
+	for ordinal := shard.Size; ordinal < policy.Nodes; ordinal++ {
+		if d := leftover(shard, ordinal); d.Made() {
+			return d
+		}
+	}
+	return model.Do(model.Scale{From: shard.Size, To: policy.Nodes})
 }
 
 func scaleIn(rules topology.Rules, policy model.Policy, shard model.Shard, primary model.Node) model.Decision {

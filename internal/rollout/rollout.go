@@ -30,12 +30,12 @@ func Next(rules topology.Rules, policy model.Policy, shard model.Shard) model.De
 	if !ok {
 		return hold(shard, model.PrimaryNotVisible, "", "no single server says that it is primary")
 	}
-	if d := whileDown(shard, primary, policy.MaxLag); d.Made() {
+	if d := whileDown(policy, shard, primary); d.Made() {
 		return d
 	}
-	victim, isPrimary := nextVictim(stale, primary, policy.MaxLag)
+	victim, isPrimary := nextVictim(policy, stale, primary)
 	switch {
-	case isPrimary && !rules.PrimaryRestarts():
+	case isPrimary && !rules.PrimaryRestarts(shard):
 		return HandOver(rules, policy, shard, shard.Nodes)
 	case isPrimary:
 		// Its clients have nowhere else to go: to send them away would only make
@@ -63,7 +63,7 @@ func staleNodes(shard model.Shard) []model.Node {
 // that is down already may itself be restarted, when it is stale and will not
 // come up by itself. That takes nothing down, be others down or not; only the
 // primary has to be well, for else its data may be wanted.
-func whileDown(shard model.Shard, primary model.Node, maxLag int64) model.Decision {
+func whileDown(policy model.Policy, shard model.Shard, primary model.Node) model.Decision {
 	well := !primary.Down() && shard.Stays(primary)
 	var holds []model.Hold
 	for _, n := range shard.Nodes {
@@ -74,11 +74,13 @@ func whileDown(shard model.Shard, primary model.Node, maxLag int64) model.Decisi
 			return model.Do(model.Restart{Node: n.Ref, Revision: shard.Revision,
 				Why: "it does not run, and its revision is superseded"})
 		}
-		if well && leftBehind(shard, primary, n, maxLag) {
+		if well && leftBehind(shard, primary, n, policy.MaxLag) {
 			return model.Do(model.Restart{Node: n.Ref, Revision: shard.Revision,
 				Why: "it has lost its primary, which runs the newest revision; its own is superseded"})
 		}
-		holds = append(holds, downHold(shard, primary, n))
+		h := downHold(shard, primary, n)
+		h.Detail += canary(policy, shard, n)
+		holds = append(holds, h)
 	}
 	return model.Wait(holds...)
 }
@@ -123,19 +125,36 @@ func downHold(shard model.Shard, primary, n model.Node) model.Hold {
 	return h
 }
 
-// nextVictim chooses what to restart next: a replica whose drain has begun,
-// else the stale replica that is furthest behind (offsets within the bound
-// count as equal; then the highest ordinal), else the primary.
-func nextVictim(stale []model.Node, primary model.Node, maxLag int64) (victim model.Node, isPrimary bool) {
+// canary says of the extra node of a rollout what it is for, and how to do without.
+func canary(policy model.Policy, shard model.Shard, n model.Node) string {
+	if !policy.Extra(n) || n.Ordinal >= shard.Wished(policy) {
+		return ""
+	}
+	text := " (it is the extra pod of this rollout, and nothing else is touched while it is not in service: " +
+		"make room for it or mend the spec, or set spec.rollout.surge to Never"
+	if policy.Nodes == 1 {
+		text += ", which restarts the only server with an outage"
+	}
+	return text + ")"
+}
+
+// nextVictim chooses what to restart next: the extra node of the rollout, for whom
+// nothing else is touched before it runs the newest revision; else a replica whose
+// drain has begun; else the stale replica that is furthest behind (offsets within the
+// bound count as equal; then the highest ordinal), else the primary.
+func nextVictim(policy model.Policy, stale []model.Node, primary model.Node) (victim model.Node, isPrimary bool) {
 	replicas := slices.DeleteFunc(slices.Clone(stale), func(n model.Node) bool { return n.Name == primary.Name })
 	if len(replicas) == 0 {
 		return primary, true
 	}
 	return slices.MinFunc(replicas, func(a, b model.Node) int {
+		if policy.Extra(a) != policy.Extra(b) {
+			return trueFirst(policy.Extra(a))
+		}
 		if a.Draining != b.Draining {
 			return trueFirst(a.Draining)
 		}
-		if d := beyond(primary, a, maxLag) - beyond(primary, b, maxLag); d != 0 {
+		if d := beyond(primary, a, policy.MaxLag) - beyond(primary, b, policy.MaxLag); d != 0 {
 			return cmp.Compare(0, d)
 		}
 		return cmp.Compare(b.Ordinal, a.Ordinal)

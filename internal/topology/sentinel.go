@@ -110,8 +110,9 @@ func (s sentinel) maybePrimary(address string) bool {
 	return !n.Server.Answered || n.Server.Role != model.RoleReplica
 }
 
-// keeps says that a node is to stay.
-func (s sentinel) keeps(n model.Node) bool { return n.Ordinal < s.policy.Nodes }
+// keeps says that a node is to stay, for now: that of a surge may be promoted until it
+// is to leave.
+func (s sentinel) keeps(shard model.Shard, n model.Node) bool { return n.Ordinal < shard.Wished(s.policy) }
 
 // Settle leaves it to the Sentinels which of several primaries stays, and trusts a
 // single one only if they do.

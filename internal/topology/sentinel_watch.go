@@ -94,11 +94,11 @@ func (s sentinel) rank(shard model.Shard, primary model.Node) model.Decision {
 // is and another one that stays runs the newest revision. A rollout has no need of
 // it: by the time of its handover every replica is fresh.
 func (s sentinel) shunned(shard model.Shard, primary, n model.Node) bool {
-	if !s.keeps(n) {
+	if !s.keeps(shard, n) {
 		return true
 	}
-	return !s.keeps(primary) && shard.Stale(n) && slices.ContainsFunc(shard.Nodes, func(o model.Node) bool {
-		return o.Name != primary.Name && s.keeps(o) && shard.Fresh(o)
+	return !s.keeps(shard, primary) && shard.Stale(n) && slices.ContainsFunc(shard.Nodes, func(o model.Node) bool {
+		return o.Name != primary.Name && s.keeps(shard, o) && shard.Fresh(o)
 	})
 }
 

@@ -10,9 +10,12 @@ import (
 
 // Rules are the questions that the engine has for a topology.
 type Rules interface {
-	// PrimaryRestarts says that a primary has, by its spec, no replica to hand
-	// over to: its restart is an outage that the user has accepted.
-	PrimaryRestarts() bool
+	// Replicated says that by its spec a primary has replicas: a Service leads to
+	// them.
+	Replicated() bool
+	// PrimaryRestarts says that the primary of the shard has nobody to hand over
+	// to, and will have nobody: its restart is an outage that the user has accepted.
+	PrimaryRestarts(shard model.Shard) bool
 	// Routed says that clients find the primary through a Service that the
 	// operator moves. Otherwise they ask the servers themselves.
 	Routed() bool
@@ -71,9 +74,11 @@ type Rules interface {
 // else to agree with.
 type loner struct{}
 
-func (loner) PrimaryRestarts() bool { return false }
-func (loner) Routed() bool          { return true }
-func (loner) SendsAway() bool       { return true }
+func (loner) Replicated() bool { return true }
+func (loner) Routed() bool     { return true }
+func (loner) SendsAway() bool  { return true }
+
+func (loner) PrimaryRestarts(model.Shard) bool { return false }
 
 func (loner) Fenced(model.Node) bool     { return false }
 func (loner) Recognised(model.Node) bool { return true }
@@ -111,7 +116,7 @@ func (loner) Reshard(model.Shard) model.Decision { return model.Decision{} }
 func For(snap model.Snapshot) (Rules, error) {
 	switch snap.Topology {
 	case model.Standalone:
-		return standalone{}, nil
+		return standalone{surge: snap.Policy.Surge}, nil
 	case model.Replication:
 		return replication{}, nil
 	case model.Cluster:

@@ -7,14 +7,35 @@ import (
 	"github.com/valkeeper/valkeeper/internal/topology"
 )
 
-func TestOnlyStandaloneRestartsItsPrimary(t *testing.T) {
-	for name, want := range map[model.Topology]bool{model.Standalone: true, model.Replication: false, model.Sentinel: false, model.Cluster: false} {
-		rules, err := topology.For(model.Snapshot{Topology: name})
+func TestOnlyAStandaloneThatMayNotSurgeRestartsItsPrimary(t *testing.T) {
+	alone := model.Shard{Name: "v", Size: 1, Nodes: []model.Node{{Ref: model.Ref{Name: "v-0"}, Phase: model.PodRunning,
+		Server: model.Server{Answered: true, Role: model.RolePrimary}}}}
+	surged := alone
+	surged.Nodes = append(alone.Nodes[:1:1], model.Node{Ref: model.Ref{Name: "v-1"}, Ordinal: 1, Phase: model.PodPending})
+	for _, c := range []struct {
+		name  string
+		of    model.Topology
+		surge model.Surge
+		shard model.Shard
+		want  bool
+	}{
+		{"a Standalone that may not surge", model.Standalone, model.SurgeNever, alone, true},
+		{"unless another node is still there", model.Standalone, model.SurgeNever, surged, false},
+		{"a Standalone that may surge", model.Standalone, model.SurgeAuto, alone, false},
+		{"nor one of which nothing is known", model.Standalone, "", alone, false},
+		{"a primary with replicas", model.Replication, model.SurgeNever, alone, false},
+		{"one that Sentinels watch", model.Sentinel, model.SurgeNever, alone, false},
+		{"one of a cluster", model.Cluster, model.SurgeNever, alone, false},
+	} {
+		rules, err := topology.For(model.Snapshot{Topology: c.of, Policy: model.Policy{Surge: c.surge, Nodes: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if rules.PrimaryRestarts() != want {
-			t.Errorf("%s: %t", name, rules.PrimaryRestarts())
+		if got := rules.PrimaryRestarts(c.shard); got != c.want {
+			t.Errorf("%s: %t", c.name, got)
+		}
+		if rules.Replicated() == (c.of == model.Standalone) {
+			t.Errorf("%s: a Service for replicas: %t", c.name, rules.Replicated())
 		}
 	}
 }
