@@ -190,9 +190,9 @@ func bestCopy(rules topology.Rules, shard model.Shard) model.Decision {
 	case len(full) == 0:
 		return promoteEmpty(rules, shard, able)
 	case len(full) == 1 && (!shard.Memory.Formed || full[0].Name == shard.Memory.Primary):
-		return rules.Promotion(shard, full[0], "it is the only node with data")
+		return promotion(rules, shard, full[0], "it is the only node with data")
 	case sameHistory(shard, full):
-		return rules.Promotion(shard, mostComplete(full), "all data share one history, and it holds the most of it")
+		return promotion(rules, shard, mostComplete(full), "all data share one history, and it holds the most of it")
 	}
 	return promoteRemembered(rules, shard, full)
 }
@@ -210,7 +210,7 @@ func promoteEmpty(rules topology.Rules, shard model.Shard, able []model.Node) mo
 		why = "no node holds any data, so none can be lost"
 	}
 	first := slices.MinFunc(able, func(a, b model.Node) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
-	return rules.Promotion(shard, first, why)
+	return promotion(rules, shard, first, why)
 }
 
 // promoteRemembered falls back to the last primary that was seen when its server
@@ -221,7 +221,7 @@ func promoteEmpty(rules topology.Rules, shard model.Shard, able []model.Node) mo
 func promoteRemembered(rules topology.Rules, shard model.Shard, full []model.Node) model.Decision {
 	for _, n := range full {
 		if n.Name == shard.Memory.Primary && n.Server.Offset == 0 {
-			return rules.Promotion(shard, n, "the copies have no common history, and it was the last primary")
+			return promotion(rules, shard, n, "the copies have no common history, and it was the last primary")
 		}
 	}
 	return unknownHistory(rules, shard, full)
@@ -248,5 +248,5 @@ func promoteNewest(rules topology.Rules, shard model.Shard, nodes []model.Node, 
 	case !sameHistory(shard, known): // two continued the last known one, each in its own way
 		return unknownHistory(rules, shard, known)
 	}
-	return rules.Promotion(shard, mostComplete(known), why)
+	return promotion(rules, shard, mostComplete(known), why)
 }

@@ -179,6 +179,8 @@ func TestTheWishChangesWhileAShardSurges(t *testing.T) {
 			step: "drain v-0"},
 		{name: "Never, and the role on it: then it hands over", given: policed(lone(), mode(model.SurgeNever)),
 			change: both(isPrimary(1), revised(0, "new")), step: "hand over v-1 to v-0"},
+		{name: "Never: nobody hands over to it on its way out", given: policed(lone(), mode(model.SurgeNever)),
+			change: func(s *model.Shard) { s.Size = 1 }, hold: model.PodStarting, of: "v-1"},
 		{name: "opted out: it leaves", given: optedOut(lone()), step: "drain v-1"},
 		{name: "one replica more: it stays for good", given: durable(sized(surged(pair(rolling())), 3)), step: "drain v-1"},
 		{name: "one more without volumes: another one comes", given: sized(surged(pair(rolling())), 3), step: "scale from 3 to 4 pods"},
@@ -203,6 +205,15 @@ func TestAClaimThatIsLeftIsWaitedFor(t *testing.T) {
 		{name: "but nothing waits for it", given: rolling(), change: left(3, true), step: "drain v-2"},
 		{name: "what nobody has asked to go is the user's to keep", given: alone(healthy()), change: left(1, false)},
 	})
+}
+
+func TestACopyThatIsOnlyLeftOnAPodThatLeavesIsCalledBack(t *testing.T) {
+	snap := surged(alone(healthy()))
+	snap.Shards[0].Size = 1
+	incident{given: snap, change: func(s *model.Shard) {
+		s.Nodes[0].Server, s.Nodes[0].Dead, s.Nodes[0].Ready = model.Server{}, true, false
+		s.Nodes[1].Server.LinkUp = false
+	}, step: "scale from 1 to 2 pods"}.check(t)
 }
 
 func TestAHoldForAnExtraPodSaysWhatToDo(t *testing.T) {

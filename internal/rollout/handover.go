@@ -49,13 +49,13 @@ func HandOver(rules topology.Rules, policy model.Policy, shard model.Shard, cand
 	return model.Do(model.Handover{From: primary.Ref, To: target.Ref, Revision: shard.Revision})
 }
 
-// Target chooses who takes over among the candidates that are fresh and synced:
+// Target chooses who takes over among the candidates that stay and are fresh and synced:
 // offsets within maxLag bytes of the best count as equal, the lowest ordinal
 // wins among equals, so that the choice holds still under writes.
 func Target(shard model.Shard, primary model.Node, candidates []model.Node, maxLag int64) (target model.Node, ok bool) {
 	var able []model.Node
 	for _, n := range candidates {
-		if n.Name != primary.Name && shard.Fresh(n) && !n.Draining && model.Synced(primary, n, maxLag) {
+		if n.Name != primary.Name && shard.Fresh(n) && shard.Stays(n) && !n.Draining && model.Synced(primary, n, maxLag) {
 			able = append(able, n)
 		}
 	}
@@ -73,6 +73,9 @@ func noTarget(shard model.Shard, primary model.Node, candidates []model.Node, ma
 	for _, n := range candidates {
 		switch {
 		case n.Name == primary.Name:
+		case !shard.Stays(n):
+			holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.PodStarting, Node: n.Name,
+				Detail: "its pod is on its way out"})
 		case !shard.Fresh(n):
 			holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.NoFreshReplica, Node: n.Name,
 				Detail: "it does not run the newest revision"})

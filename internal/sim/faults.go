@@ -104,7 +104,7 @@ func (r *run) specMoves(s *State) {
 
 // mendable says that only another spec gets the shard on.
 func (r *run) mendable(s *State) bool {
-	if r.world.spec(s).Bad {
+	if spec := r.world.spec(s); spec.Bad || spec.Paused {
 		return true
 	}
 	for i := range s.n {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/valkeeper/valkeeper/internal/model"
 )
 
 var update = flag.Bool("update", false, "write the golden narratives anew")
@@ -22,7 +24,10 @@ func TestNarratives(t *testing.T) {
 		"bad-image-then-mended":   bad,
 		"scale-in-during-a-roll":  replication("", 3).with(func(w *World) { w.Specs[1].Nodes = 2 }),
 		"new-shard":               replication("", 3).with(func(w *World) { w.New, w.Specs = true, w.Specs[:1] }),
-		"image-change-standalone": standalone(""),
+		"image-change-standalone": surgingAlone(""),
+		"image-change-by-outage":  standalone(""),
+		"image-change-with-surge": replication("", 2).with(func(w *World) { w.Surge = model.SurgeAuto }),
+		"bad-image-with-surge":    mendedWithSurge(""),
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join("testdata", name+".txt")

@@ -38,7 +38,7 @@ func (r *run) checkPlan(s *State, p planned) {
 			continue
 		}
 		stale = true
-		if s.neverUp(i) && (p.op.kind != stepRestart || s.n[p.op.a].gate != gateNever) {
+		if s.neverUp(i) && !r.world.spec(s).Paused && (p.op.kind != stepRestart || s.n[p.op.a].gate != gateNever) {
 			r.violate(12, "%s was never in service and is superseded, and the plan is to %s %v", podNames[i], p.op, p.holds)
 		}
 	}
@@ -115,6 +115,7 @@ func (r *run) checkHandover(s *State, from, to int) {
 		r.checkPromote(s, to)
 	}
 	r.othersUp(s, to, from)
+	r.extraFirst(s, from, from, false)
 }
 
 // othersUp: law 2, nothing is begun while another node is down or not synced.
@@ -136,7 +137,7 @@ func (r *run) checkTakeDown(s *State, i int, scaling bool) {
 	if !scaling && r.world.fresh(s, i) && !s.down(i) {
 		r.violate(1, "%s is fresh and healthy", name)
 	}
-	if r.world.alone() {
+	if r.world.alone(s) {
 		return
 	}
 	if n.proc == procUp && n.role == rolePrimary && s.served(i) {
@@ -157,6 +158,7 @@ func (r *run) checkTakeDown(s *State, i int, scaling bool) {
 	}
 	p := primaries[0]
 	r.othersUp(s, i, p)
+	r.extraFirst(s, i, p, scaling)
 	switch {
 	case s.slice != uint8(p):
 		r.violate(7, "%s is to go, and the primary Service does not lead to %s", name, podNames[p])
@@ -172,7 +174,7 @@ func (r *run) checkEvict(s *State, i int, replaced bool) {
 	switch {
 	case replaced:
 		r.violate(1, "the pod of %s is another one than was looked at", podNames[i])
-	case !r.world.alone() && s.n[i].proc == procUp && s.n[i].role == rolePrimary && !s.n[i].silent:
+	case !r.world.alone(s) && s.n[i].proc == procUp && s.n[i].role == rolePrimary && !s.n[i].silent:
 		r.violate(3, "%s has become primary", podNames[i])
 	case !r.world.budgetAllows(s, i):
 		r.violate(8, "a budget forbids that the pod of %s goes", podNames[i])

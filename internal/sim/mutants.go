@@ -31,7 +31,7 @@ type Trial struct {
 
 // Trials are all mutants, each with one gate removed.
 func Trials() []Trial {
-	return append(seeing(), append(deciding(), acting()...)...)
+	return slices.Concat(seeing(), deciding(), acting(), surging())
 }
 
 // nodes makes a mutant that sees every node otherwise.

@@ -349,7 +349,7 @@ func (r *run) restart(s State) {
 // budgetAllows is what the PodDisruptionBudgets of the two roles say.
 func (w *World) budgetAllows(s *State, i int) bool {
 	label := s.n[i].label
-	if w.alone() || label == roleNone || !s.ready(i) {
+	if w.Topology == model.Standalone || label == roleNone || !s.ready(i) {
 		return true
 	}
 	if s.tight {

@@ -67,7 +67,7 @@ func (r *run) vanish(s *State, i int) {
 	}
 	s.reads &^= 1 << i
 	s.op.gone |= 1 << i
-	if foreign || r.world.alone() {
+	if foreign || r.world.alone(s) {
 		s.owed &= r.world.lasting(s) // theirs, or the restart that the user has accepted
 	}
 }

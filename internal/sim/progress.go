@@ -18,7 +18,7 @@ func (r *run) Stuck(s *State) {
 // has nothing to do and nothing to wait for.
 func (r *run) Complete(s *State) bool {
 	spec := r.world.spec(s)
-	if s.op.kind != stepNone || spec.Bad || !s.seen || s.size != spec.Nodes || s.failingOver() {
+	if s.op.kind != stepNone || spec.Bad || spec.Paused || !s.seen || s.size != spec.Nodes || s.failingOver() {
 		return false
 	}
 	primaries := s.primaries()

@@ -77,7 +77,7 @@ func (w *World) View(s *State) model.Snapshot {
 	return model.Snapshot{
 		Instance: "ns/v", Topology: w.Topology, Shards: []model.Shard{shard},
 		Policy: model.Policy{Strategy: w.strategy(), Nodes: int(spec.Nodes), MaxLag: maxLag,
-			ClientDrain: clientDrain, Durable: w.Durable},
+			ClientDrain: clientDrain, Durable: w.Durable, Surge: w.surge(s), Paused: spec.Paused},
 	}
 }
 

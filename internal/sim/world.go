@@ -24,6 +24,10 @@ type Spec struct {
 	Nodes uint8
 	// Bad: pods of this revision never start.
 	Bad bool
+	// Paused: the rollout does not go on.
+	Paused bool
+	// Surge is another one than the world's.
+	Surge model.Surge
 }
 
 // Faults are the kinds of fault that a world knows.
@@ -47,6 +51,8 @@ type World struct {
 	Specs   []Spec
 	Durable bool
 	Persist Persistence
+	// Surge is when a rollout is given an extra node; never, if it is empty.
+	Surge model.Surge
 	// OldCannotFollow: a pod of an older revision cannot resynchronise from a
 	// primary of a newer one once its link has broken.
 	OldCannotFollow bool
@@ -84,9 +90,6 @@ func (w *World) strategy() model.Strategy {
 	}
 	return w.Strategy
 }
-
-// alone says that by its spec the primary has no replica.
-func (w *World) alone() bool { return w.Topology == model.Standalone }
 
 // bad says whether pods of a revision never start.
 func (w *World) bad(rev uint8) bool {

@@ -6,7 +6,7 @@ import "github.com/valkeeper/valkeeper/internal/model"
 func roll(nodes uint8) []Spec { return []Spec{{Rev: 0, Nodes: nodes}, {Rev: 1, Nodes: nodes}} }
 
 func standalone(name string) World {
-	return World{Name: name, Topology: model.Standalone, Specs: roll(1), Durable: true}
+	return World{Name: name, Topology: model.Standalone, Specs: roll(1), Durable: true, Surge: model.SurgeNever}
 }
 
 func replication(name string, nodes uint8) World {
@@ -26,7 +26,7 @@ var (
 
 // Worlds are what `go test` explores, each of them whole.
 func Worlds() []World {
-	return append(smallWorlds(), threeNodeWorlds()...)
+	return append(append(smallWorlds(), threeNodeWorlds()...), surgeWorlds()...)
 }
 
 func smallWorlds() []World {

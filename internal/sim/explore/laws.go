@@ -3,7 +3,7 @@ package explore
 import "fmt"
 
 // Laws are the laws of the engine in one line each, from 14 on those of a
-// cluster, and 18 that of Sentinels; a Violation names one.
+// cluster, 18 that of Sentinels, and 19 that of a surge; a Violation names one.
 var Laws = map[int]string{
 	0:  "every plan can be made, and every wait has a reason",
 	1:  "a fresh, healthy node is never restarted",
@@ -24,6 +24,7 @@ var Laws = map[int]string{
 	16: "nothing is taken over beside a node that may serve, or where a majority can vote",
 	17: "no owner of slots is taken away, no lost data are replaced by an empty shard",
 	18: "the Sentinels agree, and nobody promotes beside them",
+	19: "nothing is touched before the extra node is in service, and it leaves last",
 }
 
 // Violation is a law that was broken.
