@@ -22,10 +22,10 @@ func mendedWithSurge(name string) World {
 func surgeWorlds() []World {
 	return []World{
 		surgingAlone("1 node and an extra one").with(func(w *World) {
-			w.Faults, w.MaxFaults, w.MaxCrashes, w.MaxWrites = everyFault, 1, 1, 1
+			w.Faults, w.MaxFaults, w.MaxWrites = everyFault, 1, 1
 		}),
 		surgingAlone("1 node and an extra one, volumes").with(func(w *World) {
-			w.Durable, w.Faults, w.MaxFaults, w.MaxCrashes, w.MaxWrites = true, Faults{Crash: true, Delete: true, Silence: true}, 1, 1, 1
+			w.Durable, w.Faults, w.MaxFaults, w.MaxWrites = true, Faults{Crash: true, Delete: true, Silence: true}, 1, 1
 		}),
 		surgingAlone("1 node and an extra one, no persistence").with(func(w *World) {
 			w.Persist, w.Faults, w.MaxFaults, w.MaxCrashes = Nothing, crashes, 1, 1

@@ -50,10 +50,17 @@ func drawMove(t *rapid.T, moves []edge) int {
 }
 
 func drawWorld(t *rapid.T) World {
-	nodes := uint8(rapid.IntRange(2, maxNodes).Draw(t, "nodes"))
-	fewer := uint8(rapid.IntRange(2, int(nodes)).Draw(t, "fewer"))
+	nodes := uint8(rapid.IntRange(1, maxNodes).Draw(t, "nodes"))
+	fewer := uint8(rapid.IntRange(min(2, int(nodes)), int(nodes)).Draw(t, "fewer"))
+	topology, surge := model.Replication, model.SurgeNever
+	if nodes < maxNodes { // there is a place for one more
+		surge = rapid.SampledFrom([]model.Surge{model.SurgeNever, model.SurgeAuto, model.SurgeAlways}).Draw(t, "surge")
+	}
+	if nodes == 1 {
+		topology = model.Standalone
+	}
 	return World{
-		Name: "walk", Topology: model.Replication,
+		Name: "walk", Topology: topology, Surge: surge,
 		Specs: []Spec{
 			{Rev: 0, Nodes: nodes},
 			{Rev: 1, Nodes: nodes, Bad: rapid.Bool().Draw(t, "bad")},
