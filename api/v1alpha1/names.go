@@ -31,6 +31,8 @@ const (
 	Slots = 16384
 	// Port that every server listens on.
 	Port = 6379
+	// DataVolume of a server's pod. Its claim is that name, a dash and the pod's.
+	DataVolume = "data"
 	// ContainerName of the server in its pod.
 	ContainerName = "valkey"
 	// ComponentLabel of a pod, and of all that belongs to pods of that kind, is what

@@ -48,6 +48,7 @@ func (r *Reconciler) SetUp(ctx context.Context, mgr ctrl.Manager, workers int) e
 		Owns(&policyv1.PodDisruptionBudget{}).
 		Owns(&discoveryv1.EndpointSlice{}).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(instanceOfPod)).
+		WatchesMetadata(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(instanceOfPod)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
 			ReconciliationTimeout:   turnTimeout,
@@ -56,8 +57,8 @@ func (r *Reconciler) SetUp(ctx context.Context, mgr ctrl.Manager, workers int) e
 		Complete(r)
 }
 
-// instanceOfPod leads from the pod of a server or a Sentinel to its instance, by
-// label: the pods belong to the StatefulSets.
+// instanceOfPod leads from the pod of a server or a Sentinel, or its volume claim, to
+// its instance, by label: the pods belong to the StatefulSets.
 func instanceOfPod(_ context.Context, pod client.Object) []reconcile.Request {
 	labels := pod.GetLabels()
 	component := labels[v1alpha1.ComponentLabel]

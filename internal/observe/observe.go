@@ -64,6 +64,10 @@ func (o Observer) Look(ctx context.Context, v *v1alpha1.Valkey, creds servers.Cr
 	if err != nil {
 		return model.Snapshot{}, err
 	}
+	claims, err := o.claims(ctx, v)
+	if err != nil {
+		return model.Snapshot{}, err
+	}
 	sentinels, err := o.sentinels(ctx, v, applied)
 	if err != nil {
 		return model.Snapshot{}, err
@@ -83,6 +87,7 @@ func (o Observer) Look(ctx context.Context, v *v1alpha1.Valkey, creds servers.Cr
 	memories := remembered(v)
 	for k := range shardCount(v, sets, pods) {
 		shard := o.shard(ctx, v, k, sets[v.ShardName(k)], pods, applied)
+		shard.Leftovers = leftovers(shard.Name, shard.Size, claims)
 		memory := memories[shard.Name]
 		shard.Memory, shard.Attempt, shard.Traffic = memory.memory(), memory.attempt(o.Now()), traffic
 		snap.Shards = append(snap.Shards, shard)

@@ -74,7 +74,7 @@ func outlived(_ topology.Rules, _ model.Policy, shard model.Shard) model.Decisio
 	for _, l := range shard.Leftovers {
 		if l.Going && l.Ordinal >= shard.Size {
 			return hold(shard, model.ClaimLeft, fmt.Sprintf("%s-%d", shard.Name, l.Ordinal), fmt.Sprintf(
-				"its pod has left, and its claim %s is about to go; if it does not, see which finalizers or pods keep it", l.Claim))
+				"it has left, and its claim %s is about to go; if that does not, see which finalizers or pods keep it", l.Claim))
 		}
 	}
 	return model.Decision{}

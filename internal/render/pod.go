@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	dataVolume = "data"
+	dataVolume = v1alpha1.DataVolume
 	confVolume = "conf"
 	// serverUser is the user and group valkey of the official images.
 	serverUser int64 = 999

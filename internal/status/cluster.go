@@ -25,9 +25,33 @@ func (r ring) conditions() []metav1.Condition {
 // wished is how many nodes there are to be.
 func (r ring) wished() int { return r.in.Snapshot.Policy.Nodes * r.in.Snapshot.Policy.Shards }
 
-// serving counts the nodes in service of the shards that stay.
+// serving counts the nodes in service of the shards that stay, in each as many as are
+// wished for at most.
 func (r ring) serving() int {
-	return serving(slices.DeleteFunc(slices.Clone(r.nodes), func(n v1alpha1.NodeStatus) bool { return r.leaves(n.Shard) }))
+	count := 0
+	for _, s := range r.shards {
+		if !r.leaves(s.Name) {
+			count += min(serving(r.of(s.Name)), r.in.Snapshot.Policy.Nodes)
+		}
+	}
+	return count
+}
+
+// of are the nodes of a shard.
+func (r ring) of(shard string) []v1alpha1.NodeStatus {
+	return slices.DeleteFunc(slices.Clone(r.nodes), func(n v1alpha1.NodeStatus) bool { return n.Shard != shard })
+}
+
+// toRoll is how many nodes there are for a rollout in the shards that stay, extra ones
+// among them.
+func (r ring) toRoll() int {
+	count := 0
+	for _, shard := range r.in.Snapshot.Shards {
+		if !shard.Leaving {
+			count += toRoll(r.in.Snapshot.Policy, shard)
+		}
+	}
+	return count
 }
 
 func (r ring) leaves(shard string) bool {
@@ -68,13 +92,7 @@ func (r ring) ready() metav1.Condition {
 	if refusing := r.refusing(); len(refusing) > 0 {
 		return no(string(model.ClusterDisagrees), strings.Join(refusing, ", ")+" finds the cluster down, and takes no writes")
 	}
-	var missing []string
-	for _, n := range r.nodes {
-		if !r.leaves(n.Shard) && (!n.Ready || !n.Synced) {
-			missing = append(missing, n.Name+" ("+n.Message+")")
-		}
-	}
-	if len(missing) > 0 {
+	if missing := r.missing(); len(missing) > 0 {
 		return no(NodesMissing, "not in service: "+strings.Join(missing, "; "))
 	}
 	if r.serving() != r.wished() {
@@ -82,6 +100,18 @@ func (r ring) ready() metav1.Condition {
 	}
 	return condition(v1alpha1.ConditionReady, true, AllInService, fmt.Sprintf("%d shards serve all %d slots, and all %d nodes are in service",
 		r.in.Snapshot.Policy.Shards, model.SlotCount, r.wished()))
+}
+
+// missing are the nodes that are not in service, of the shards in which that leaves
+// fewer than are wished for.
+func (r ring) missing() []string {
+	var out []string
+	for _, s := range r.shards {
+		if all := r.of(s.Name); !r.leaves(s.Name) && serving(all) < r.in.Snapshot.Policy.Nodes {
+			out = append(out, missing(all)...)
+		}
+	}
+	return out
 }
 
 // refusing are the primaries with slots that do not find the cluster in order: one
@@ -153,7 +183,7 @@ func (r ring) rolledOut() metav1.Condition {
 		reason = string(h.Reason)
 	}
 	return condition(v1alpha1.ConditionRolledOut, false, reason,
-		fmt.Sprintf("%d of %d nodes run the newest revision, %d are in service", r.fresh(), r.wished(), r.serving())+because(r.in.Plan))
+		fmt.Sprintf("%d of %d nodes run the newest revision, %d are in service", r.fresh(), r.toRoll(), r.serving())+because(r.in.Plan))
 }
 
 // complete says that all wished nodes, and no others, are fresh and in service.
@@ -187,7 +217,7 @@ func (r ring) rolloutLine() string {
 	if r.complete() {
 		return "Complete"
 	}
-	return fmt.Sprintf("%d/%d fresh", r.fresh(), r.wished())
+	return fmt.Sprintf("%d/%d fresh", r.fresh(), r.toRoll())
 }
 
 // degraded: something is wrong that needs time or help.

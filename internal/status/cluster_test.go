@@ -56,6 +56,16 @@ func TestAClusterIsReadyWhenEachPrimaryTakesWrites(t *testing.T) {
 		{"a primary that has just joined finds the cluster down", func(in *Input) {
 			in.Snapshot.Shards[1].Nodes[0].Server.Cluster.OK = false
 		}, "Ready=False ClusterDisagrees", "cart-shard-1-0 finds the cluster down"},
+		{"an extra pod that is not up yet", func(in *Input) {
+			shard := &in.Snapshot.Shards[1]
+			shard.Nodes = append(shard.Nodes, model.Node{Ref: model.Ref{Name: "cart-shard-1-2"}, Ordinal: 2})
+		}, "Ready=True AllInService", "3 shards serve"},
+		{"one that is up in another shard stands in for nobody here", func(in *Input) {
+			extra := in.Snapshot.Shards[1].Nodes[1]
+			extra.Name, extra.Ordinal = "cart-shard-1-2", 2
+			in.Snapshot.Shards[1].Nodes = append(in.Snapshot.Shards[1].Nodes, extra)
+			in.Snapshot.Shards[0].Nodes[1].Server.LinkUp = false
+		}, "Ready=False NodesMissing", "cart-shard-0-1"},
 		{"a replica that finds it down takes no writes anyway", func(in *Input) {
 			in.Snapshot.Shards[1].Nodes[1].Server.Cluster.OK = false
 		}, "Ready=True AllInService", ""},

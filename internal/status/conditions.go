@@ -58,7 +58,8 @@ func condition(kind string, is bool, reason, message string) metav1.Condition {
 	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message}
 }
 
-// ready: the instance serves writes and every wished node is in service.
+// ready: the instance serves writes, and as many nodes as are wished for are in
+// service. The extra one of a rollout may stand in for one that restarts.
 func ready(in Input, shard model.Shard) metav1.Condition {
 	primary, ok := shard.Primary()
 	switch {
@@ -68,25 +69,30 @@ func ready(in Input, shard model.Shard) metav1.Condition {
 		return condition(v1alpha1.ConditionReady, false, NoPrimary,
 			fmt.Sprintf("%s is primary; its Service or readiness does not show it yet", primary.Name))
 	}
-	all := nodes(shard, in.Snapshot.Policy)
-	var missing []string
-	for _, n := range all {
-		if !n.Ready || !n.Synced {
-			missing = append(missing, n.Name+" ("+n.Message+")")
-		}
-	}
-	if len(missing) > 0 {
+	all, wished := nodes(shard, in.Snapshot.Policy), in.Snapshot.Policy.Nodes
+	if missing := missing(all); serving(all) < wished && len(missing) > 0 {
 		return condition(v1alpha1.ConditionReady, false, NodesMissing, "not in service: "+strings.Join(missing, "; "))
 	}
-	if len(all) != in.Snapshot.Policy.Nodes {
+	if len(all) < wished {
 		return condition(v1alpha1.ConditionReady, false, NodesMissing,
-			fmt.Sprintf("there are %d nodes, wished for are %d", len(all), in.Snapshot.Policy.Nodes))
+			fmt.Sprintf("there are %d nodes, wished for are %d", len(all), wished))
 	}
 	if set := in.Snapshot.Sentinels; agreeing(sentinels(in.Snapshot)) < set.Wanted {
 		return condition(v1alpha1.ConditionReady, false, SentinelsMissing, "Sentinels that do not agree: "+dissenters(in.Snapshot))
 	}
 	return condition(v1alpha1.ConditionReady, true, AllInService,
-		fmt.Sprintf("%s is primary, and all %d nodes are in service", primary.Name, len(all)))
+		fmt.Sprintf("%s is primary, and all %d nodes are in service", primary.Name, wished))
+}
+
+// missing are the nodes that are not in service, and why.
+func missing(nodes []v1alpha1.NodeStatus) []string {
+	var out []string
+	for _, n := range nodes {
+		if !n.Ready || !n.Synced {
+			out = append(out, n.Name+" ("+n.Message+")")
+		}
+	}
+	return out
 }
 
 // progressing: a step is due, or something that is named is waited for.
@@ -117,13 +123,13 @@ func rolledOut(in Input, shard model.Shard) metav1.Condition {
 			len(set.Nodes)-stale(set), set.Wanted, agreeing(sentinels(in.Snapshot)))+because(in.Plan))
 	}
 	if fresh == wished && len(all) == wished && serving(all) == wished {
-		if in.Snapshot.Topology == model.Standalone {
+		if byOutage(in.Snapshot) {
 			return condition(v1alpha1.ConditionRolledOut, true, CompleteByOutage, outage(in.Snapshot.Policy))
 		}
 		return condition(v1alpha1.ConditionRolledOut, true, Complete, fmt.Sprintf("all %d nodes run revision %s", wished, shard.Revision))
 	}
 	return condition(v1alpha1.ConditionRolledOut, false, heldOr(in, shard),
-		fmt.Sprintf("%d of %d nodes run revision %s, %d are in service", fresh, wished, shard.Revision, serving(all))+because(in.Plan))
+		fmt.Sprintf("%d of %d nodes run revision %s, %d are in service", fresh, toRoll(in.Snapshot.Policy, shard), shard.Revision, serving(all))+because(in.Plan))
 }
 
 // heldOr is the reason of the first hold, if nothing but holds is due.
@@ -134,13 +140,19 @@ func heldOr(in Input, shard model.Shard) string {
 	return InProgress
 }
 
-// outage is what each restart of a Standalone node costs.
+// byOutage says that a rollout restarts a node that nobody has taken over from.
+func byOutage(snap model.Snapshot) bool {
+	return snap.Topology == model.Standalone &&
+		(snap.Policy.Surge == model.SurgeNever || snap.Policy.Strategy == model.StrategyRollingUpdate)
+}
+
+// outage is what each restart of a Standalone node costs that is given no extra one.
 func outage(policy model.Policy) string {
 	cost := "is an outage"
 	if !policy.Durable {
 		cost = "is an outage and loses its data, for it has no storage that outlives the pod"
 	}
-	return "the node runs the newest revision; a Standalone node has nobody to hand over to, so each of its restarts " + cost
+	return "the node runs the newest revision; without an extra pod (spec.rollout.surge) a Standalone node has nobody to hand over to, so each of its restarts " + cost
 }
 
 // grave are the holds that may well not end by themselves.

@@ -57,7 +57,7 @@ func shardStatus(in Input, shard model.Shard, nodes []v1alpha1.NodeStatus) v1alp
 		out = in.Previous.Shards[i]
 	}
 	out.Primary, out.UpdateRevision = "", shard.Revision
-	out.Ready = fmt.Sprintf("%d/%d", serving(nodes), in.Snapshot.Policy.Nodes)
+	out.Ready = inService(nodes, in.Snapshot.Policy)
 	if shard.Leaving {
 		out.Ready = fmt.Sprintf("%d/%d", serving(nodes), 0)
 	}

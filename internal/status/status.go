@@ -48,7 +48,7 @@ func Derive(in Input) v1alpha1.ValkeyStatus {
 	remember(&out, in.Snapshot)
 	out.UpdateRevision = shard.Revision
 	out.Nodes = nodes(shard, in.Snapshot.Policy)
-	out.Ready = fmt.Sprintf("%d/%d", serving(out.Nodes), in.Snapshot.Policy.Nodes)
+	out.Ready = inService(out.Nodes, in.Snapshot.Policy)
 	if in.Snapshot.Topology == model.Sentinel {
 		out.Sentinels = sentinels(in.Snapshot)
 		out.SentinelsReady = watching(in.Snapshot.Sentinels, out.Sentinels)
@@ -171,9 +171,15 @@ func serving(nodes []v1alpha1.NodeStatus) int {
 	return count
 }
 
+// inService is the printed column. The extra node of a rollout stands in for one that
+// restarts, and is not counted besides.
+func inService(nodes []v1alpha1.NodeStatus, policy model.Policy) string {
+	return fmt.Sprintf("%d/%d", min(serving(nodes), policy.Nodes), policy.Nodes)
+}
+
 // rolloutLine is the printed column: one glance at how far a change has come.
 // It says Complete when the condition RolledOut is true.
-func rolloutLine(in Input, shard model.Shard, inService int) string {
+func rolloutLine(in Input, shard model.Shard, serving int) string {
 	if in.Err != nil {
 		return "Failed: see condition Degraded"
 	}
@@ -185,13 +191,16 @@ func rolloutLine(in Input, shard model.Shard, inService int) string {
 	}
 	fresh := freshCount(shard)
 	if !sentinelsRolledOut(in.Snapshot) {
-		return fmt.Sprintf("%d/%d fresh, Sentinels %d/%d", fresh, in.Snapshot.Policy.Nodes, freshSentinels(in.Snapshot), in.Snapshot.Sentinels.Wanted)
+		return fmt.Sprintf("%d/%d fresh, Sentinels %d/%d", fresh, toRoll(in.Snapshot.Policy, shard), freshSentinels(in.Snapshot), in.Snapshot.Sentinels.Wanted)
 	}
-	if fresh == in.Snapshot.Policy.Nodes && len(shard.Nodes) == fresh && inService == fresh {
+	if fresh == in.Snapshot.Policy.Nodes && len(shard.Nodes) == fresh && serving == fresh {
 		return "Complete"
 	}
-	return fmt.Sprintf("%d/%d fresh", fresh, in.Snapshot.Policy.Nodes)
+	return fmt.Sprintf("%d/%d fresh", fresh, toRoll(in.Snapshot.Policy, shard))
 }
+
+// toRoll is how many nodes there are for a rollout, an extra one among them.
+func toRoll(policy model.Policy, shard model.Shard) int { return max(policy.Nodes, len(shard.Nodes)) }
 
 func freshCount(shard model.Shard) int {
 	count := 0

@@ -64,8 +64,29 @@ type incident struct {
 var incidents = map[string]incident{
 	"all is well": {func(*Input) {},
 		"True AllInService", "False Idle", "True Complete", "False AsWished", "3/3 cart-0 Complete", "cart-0 is primary, and all 3 nodes are in service"},
-	"a single node runs the newest revision": {func(in *Input) {
+	"a single node runs the newest revision, and nobody has noticed": {func(in *Input) {
 		in.Snapshot.Topology, in.Snapshot.Policy.Nodes = model.Standalone, 1
+		in.shard().Nodes = in.shard().Nodes[:1]
+	}, "True AllInService", "False Idle", "True Complete", "False AsWished", "1/1 cart-0 Complete", "cart-0 is primary"},
+	"its extra pod has no room": {func(in *Input) {
+		in.Snapshot.Topology, in.Snapshot.Policy.Nodes = model.Standalone, 1
+		in.shard().Nodes = in.shard().Nodes[:2]
+		in.node(0).Revision = "old"
+		in.node(1).Phase, in.node(1).Ready, in.node(1).Server, in.node(1).Trouble = model.PodPending, false, model.Server{}, "it cannot be scheduled: no room"
+		in.holds(model.Hold{Shard: "cart", Reason: model.NodeDown, Node: "cart-1", Detail: in.node(1).Trouble})
+	}, "True AllInService", "True NodeDown", "False NodeDown", "True NodeTrouble", "1/1 cart-0 Held: NodeDown cart-1", "1 of 2 nodes run revision new"},
+	"its extra pod stands in for it": {func(in *Input) {
+		in.Snapshot.Topology, in.Snapshot.Policy.Nodes = model.Standalone, 1
+		in.shard().Nodes = in.shard().Nodes[:2]
+		in.node(1).Phase, in.node(1).Ready, in.node(1).Server = model.PodPending, false, model.Server{}
+		in.holds(model.Hold{Shard: "cart", Reason: model.NotSynced, Node: "cart-1", Detail: "it starts"})
+	}, "True AllInService", "True NotSynced", "False NotSynced", "False AsWished", "1/1 cart-0 Held: NotSynced cart-1", "1 are in service"},
+	"the extra pod is about to leave": {func(in *Input) {
+		in.Snapshot.Policy.Nodes = 2
+		in.Plan.Steps = map[string]model.Step{"cart": model.Drain{Node: in.node(2).Ref}}
+	}, "True AllInService", "True Working", "False InProgress", "False AsWished", "2/2 cart-0 3/3 fresh", "drain cart-2"},
+	"a single node that is never given an extra one runs the newest revision": {func(in *Input) {
+		in.Snapshot.Topology, in.Snapshot.Policy.Nodes, in.Snapshot.Policy.Surge = model.Standalone, 1, model.SurgeNever
 		in.shard().Nodes = in.shard().Nodes[:1]
 	}, "True AllInService", "False Idle", "True CompleteByOutage", "False AsWished", "1/1 cart-0 Complete", "each of its restarts is an outage"},
 	"the image does not exist, and the roll halts at its first pod": {func(in *Input) {

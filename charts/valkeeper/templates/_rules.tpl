@@ -34,6 +34,10 @@
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, patch]
+# Only to see which are there: Kubernetes makes and deletes them.
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [list, watch]
 - apiGroups: [""]
   resources: [pods/status]
   verbs: [patch]
