@@ -135,11 +135,12 @@ type Rollout struct {
 	// +kubebuilder:validation:Maximum=64
 	MaxParallelShards *int32 `json:"maxParallelShards,omitempty"`
 	// surge adds one server of the new revision before the first restart, and takes
-	// it away after the last: in a Cluster, to each shard that is rolled. If it never
-	// comes up, nothing else is touched. Auto, the default, does so where there would
-	// otherwise be one copy left, or none to hand over to: with topology Standalone,
-	// with one replica, and without persistence. With Never a Standalone is restarted
-	// with an outage.
+	// it away after the last, with its volume: in a Cluster, to each shard that is
+	// rolled. If it never comes up, nothing else is touched. Auto, the default, does
+	// so where there would otherwise be one copy left, or none to hand over to: with
+	// topology Standalone, with one replica, and without persistence. It needs room
+	// for one server more. With Never a Standalone is restarted with an outage. With
+	// strategy RollingUpdate there is none.
 	// +optional
 	Surge SurgeMode `json:"surge,omitempty"`
 }

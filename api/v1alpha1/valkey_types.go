@@ -64,6 +64,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.topology != 'Cluster' || !has(self.replicas) || self.replicas >= 1",message="spec.replicas must be at least 1 with topology Cluster (it counts the replicas of each shard's primary, not the primary itself): a primary without a replica cannot be restarted without an outage of its slots"
 // +kubebuilder:validation:XValidation:rule="self.topology == 'Cluster' || !has(self.shards)",message="spec.shards is only for topology Cluster: remove it, or create an instance of topology Cluster"
 // +kubebuilder:validation:XValidation:rule="self.topology == 'Cluster' || !has(self.rollout) || !has(self.rollout.maxParallelShards) || self.rollout.maxParallelShards == 1",message="spec.rollout.maxParallelShards may be more than 1 only with topology Cluster, as other topologies have one shard: remove it"
+// +kubebuilder:validation:XValidation:rule="!has(self.rollout) || !has(self.rollout.surge) || self.rollout.surge != 'Always' || !has(self.rollout.strategy) || self.rollout.strategy != 'RollingUpdate'",message="spec.rollout.surge cannot be Always with strategy RollingUpdate, which leaves the pods to their StatefulSet: set strategy to Handover, or remove surge"
 // +kubebuilder:validation:XValidation:rule="self.topology == 'Cluster' || !has(self.recovery)",message="spec.recovery is only for topology Cluster, as other topologies have no slots to give away: remove it"
 // +kubebuilder:validation:XValidation:rule="self.topology == 'Sentinel' || !has(self.sentinel)",message="spec.sentinel is only for topology Sentinel: remove it, or create an instance of topology Sentinel"
 // +kubebuilder:validation:XValidation:rule="(has(self.sentinel) && has(self.sentinel.primaryName) ? self.sentinel.primaryName : 'mymaster') == (has(oldSelf.sentinel) && has(oldSelf.sentinel.primaryName) ? oldSelf.sentinel.primaryName : 'mymaster')",message="spec.sentinel.primaryName cannot be changed, because clients ask Sentinels for it (mymaster when it is not set): create another instance and copy the data"
@@ -72,8 +73,8 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.persistence) || !has(self.persistence.save) || (has(self.persistence.mode) ? self.persistence.mode == 'RDB' : has(self.storage))",message="spec.persistence.save is only for mode RDB: set spec.persistence.mode to RDB or remove save"
 // +kubebuilder:validation:XValidation:rule="self.topology != 'Standalone' || !([oldSelf.?persistence.?mode.orValue(has(oldSelf.storage) ? 'RDB' : 'None'), self.?persistence.?mode.orValue(has(self.storage) ? 'RDB' : 'None')] in [['RDB', 'AOF'], ['AOF', 'RDB']])",message="spec.persistence.mode cannot change between RDB and AOF with topology Standalone, because a server reads only the file of its own mode and would start without the data: create another instance and copy the data"
 type ValkeySpec struct {
-	// topology is how the servers share the work. Standalone is one server,
-	// whose restart is an outage. Replication is a primary and its replicas,
+	// topology is how the servers share the work. Standalone is one server, which
+	// is given a second one while it is rolled (rollout.surge). Replication is a primary and its replicas,
 	// whose role is handed over before the primary restarts. Sentinel is the same
 	// with Sentinels, who tell clients that ask them where the primary is, and fail
 	// it over. Cluster divides the data among shards, each with a primary and
