@@ -61,13 +61,18 @@ func (i *Instance) Write(ctx context.Context, load Load) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
+	return i.writeTo(ctx, v, load)
+}
+
+// writeTo starts a ledger on what has the names of an instance.
+func (i *Instance) writeTo(ctx context.Context, v *v1alpha1.Valkey, load Load) (*Ledger, error) {
 	l := &Ledger{instance: i, pod: i.Name + "-ledger"}
 	for _, o := range append(l.access(), l.newPod(v, load)) {
 		if err := i.Cluster.Create(ctx, o); err != nil && !apierrors.IsAlreadyExists(err) {
 			return nil, fmt.Errorf("start the ledger: %w", err)
 		}
 	}
-	err = Await(ctx, 2*time.Minute, func(ctx context.Context) (bool, string, error) {
+	err := Await(ctx, 2*time.Minute, func(ctx context.Context) (bool, string, error) {
 		p, err := l.Progress(ctx)
 		return p.Acknowledged > 0, fmt.Sprintf("no write is acknowledged: %+v", p), err
 	})

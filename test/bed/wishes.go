@@ -23,6 +23,26 @@ func Strategy(strategy v1alpha1.RolloutStrategy) Wish {
 	return func(v *v1alpha1.Valkey) { v.Spec.Rollout.Strategy = strategy }
 }
 
+// Surge wishes when a rollout is given an extra pod.
+func Surge(mode v1alpha1.SurgeMode) Wish {
+	return func(v *v1alpha1.Valkey) { v.Spec.Rollout.Surge = mode }
+}
+
+// Standalone wishes for one server.
+func Standalone() Wish {
+	return func(v *v1alpha1.Valkey) { v.Spec.Topology, v.Spec.Replicas = v1alpha1.TopologyStandalone, nil }
+}
+
+// Host wishes for hosts with a label; an empty value takes it away.
+func Host(label, value string) Wish {
+	return func(v *v1alpha1.Valkey) {
+		v.Spec.Scheduling.NodeSelector = map[string]string{label: value}
+		if value == "" {
+			v.Spec.Scheduling.NodeSelector = nil
+		}
+	}
+}
+
 // Paused wishes the rollout to stop, or to go on.
 func Paused(paused bool) Wish {
 	return func(v *v1alpha1.Valkey) { v.Spec.Rollout.Paused = paused }

@@ -66,10 +66,10 @@ func (w *world) lose(i *bed.Instance, pods []corev1.Pod) {
 	}))
 }
 
-func TestAStandaloneServerKeepsItsDataAndSaysThatItsRestartIsAnOutage(t *testing.T) {
+func TestAStandaloneServerThatMayNotSurgeKeepsItsDataAndSaysThatItsRestartIsAnOutage(t *testing.T) {
 	t.Parallel()
 	w := enter(t)
-	i := w.make("single", bed.Version("8.1"), func(v *v1alpha1.Valkey) { v.Spec.Topology = v1alpha1.TopologyStandalone })
+	i := w.make("single", bed.Version("8.1"), bed.Standalone(), bed.Surge(v1alpha1.SurgeNever))
 	w.command(i, w.primary(i), "SET", "kept", "yes")
 	w.change(i, bed.Version("9.1"))
 	if got := w.command(i, w.primary(i), "GET", "kept"); got != "yes" {
