@@ -28,7 +28,7 @@ var (
 		Name: "valkeeper_hold", Help: "1 while the instance waits for this reason.",
 	}, append(labels[:2:2], "reason"))
 	nodeStates = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "valkeeper_nodes", Help: "Nodes of the instance by state (wished, in_service, stale, down).",
+		Name: "valkeeper_nodes", Help: "Nodes of the instance by state (wished, in_service, stale, down, extra).",
 	}, append(labels[:2:2], "state"))
 	shardStates = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "valkeeper_shards", Help: "Shards of a cluster by state (wished, serving: one primary that serves slots).",
@@ -70,18 +70,20 @@ func observeMetrics(snap model.Snapshot, plan model.Plan) {
 	for _, h := range plan.Holds {
 		holding.WithLabelValues(ns, name, string(h.Reason)).Set(1)
 	}
-	var inService, stale, down float64
+	var inService, stale, down, extra float64
 	for _, shard := range snap.Shards {
 		for _, n := range shard.Nodes {
 			inService += one(n.InService && n.Ready)
 			stale += one(shard.Stale(n))
 			down += one(n.Down())
+			extra += one(snap.Policy.Extra(n))
 		}
 	}
 	nodeStates.WithLabelValues(ns, name, "wished").Set(float64(snap.Policy.Nodes * max(1, snap.Policy.Shards)))
 	nodeStates.WithLabelValues(ns, name, "in_service").Set(inService)
 	nodeStates.WithLabelValues(ns, name, "stale").Set(stale)
 	nodeStates.WithLabelValues(ns, name, "down").Set(down)
+	nodeStates.WithLabelValues(ns, name, "extra").Set(extra)
 	if snap.Topology == model.Cluster {
 		observeSlots(ns, name, snap)
 	}
