@@ -17,13 +17,14 @@ type Leftover struct {
 // newest revision is unknown, and does not go on while the rollout is paused: then
 // an extra node that is there stays, and one that is not does not come.
 func (s Shard) Wished(policy Policy) int {
+	open := s.Revision == "" || policy.Paused && s.staleBelow(policy.Nodes)
 	switch {
 	case s.relieved(policy):
 		return policy.Nodes + 1
-	case !surges(policy), s.Revision != "" && !(policy.Paused && s.staleBelow(policy.Nodes)):
-		return policy.Nodes
+	case surges(policy) && open:
+		return min(max(s.Size, policy.Nodes), policy.Nodes+1)
 	}
-	return min(max(s.Size, policy.Nodes), policy.Nodes+1)
+	return policy.Nodes
 }
 
 // relieved says that an extra node is needed: by a rollout that is to go on, or by

@@ -112,7 +112,9 @@ func (s sentinel) maybePrimary(address string) bool {
 
 // keeps says that a node is to stay, for now: that of a surge may be promoted until it
 // is to leave.
-func (s sentinel) keeps(shard model.Shard, n model.Node) bool { return n.Ordinal < shard.Wished(s.policy) }
+func (s sentinel) keeps(shard model.Shard, n model.Node) bool {
+	return n.Ordinal < shard.Wished(s.policy)
+}
 
 // Settle leaves it to the Sentinels which of several primaries stays, and trusts a
 // single one only if they do.
