@@ -63,6 +63,9 @@ func (a *act) scale(step model.Scale) {
 	for o := step.To; o < step.From; o++ {
 		a.checkTakeAway(&a.s, 2*a.k+o)
 	}
+	if step.To > a.world.size() {
+		a.checkSurge(&a.s, a.k)
+	}
 	one.size = uint8(step.To) //nolint:gosec // two at most
 	a.done("scaled")
 }

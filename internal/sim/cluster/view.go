@@ -53,7 +53,7 @@ func ref(i int) model.Ref {
 func (w *World) View(s *State) model.Snapshot {
 	snap := model.Snapshot{Instance: "ns/v", Topology: model.Cluster, Formed: s.formed,
 		Policy: model.Policy{Strategy: model.StrategyHandover, Nodes: w.size(), MaxLag: maxLag, ClientDrain: clientDrain,
-			Durable: w.Durable, Shards: w.wished(s), ParallelShards: max(1, w.Parallel), ReassignEmpty: w.ReassignEmpty || s.reassign}}
+			Durable: w.Durable, Surge: w.Surge, Shards: w.wished(s), ParallelShards: max(1, w.Parallel), ReassignEmpty: w.ReassignEmpty || s.reassign}}
 	for k := range w.shards() {
 		snap.Shards = append(snap.Shards, w.viewShard(s, k))
 	}

@@ -30,6 +30,9 @@ type World struct {
 	Has [][]int
 	// Alone: the user wants no replicas any more.
 	Alone bool
+	// Surge is when a rollout is given an extra node: then there has to be a place for
+	// it, so that only worlds without replicas have one.
+	Surge model.Surge
 	// Stale are the shards whose pods run an older revision.
 	Stale uint8
 	// Parallel is in how many shards a rollout may work at the same time.

@@ -1,6 +1,10 @@
 package cluster
 
-import "github.com/valkeeper/valkeeper/internal/model"
+import (
+	"slices"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
 
 // even are the even shares of so many shards.
 func even(shards int) [][]int {
@@ -51,7 +55,12 @@ func secondLeads(_ *World, s *State) {
 	}
 	s.n[0].hist, s.n[0].linked, s.n[0].fit = s.n[1].hist, true, true
 	s.k[0].believe(1, s.n[1].hist)
-	for _, i := range []int{3, 5} {
+	s.leave(3, 5)
+}
+
+// leave takes nodes away, as if they had never been.
+func (s *State) leave(nodes ...int) {
+	for _, i := range nodes {
 		s.k[shardOf(i)].size = 1
 		s.n[i] = node{}
 	}
@@ -65,7 +74,7 @@ const (
 
 // Worlds are what `go test` explores, each of them whole.
 func Worlds() []World {
-	return append(append(rolls(), losses()...), changes()...)
+	return slices.Concat(rolls(), losses(), changes(), surgeWorlds())
 }
 
 func rolls() []World {
