@@ -23,7 +23,7 @@ func surging() []Trial {
 		}}, two},
 		{Mutant{Name: "the extra node is not waited for", See: withoutExtra}, two},
 		{nodes("the extra node passes for the newest revision", func(s *model.Shard, n *model.Node) {
-			if n.Ordinal == 2 && s.Revision != "" {
+			if n.Ordinal == 2 && n.Admitted && s.Revision != "" {
 				n.Revision = s.Revision
 			}
 		}), two.with(func(w *World) {
@@ -51,6 +51,13 @@ func surging() []Trial {
 			}
 			return nil
 		}), two},
+		{Mutant{Name: "a pod that is on its way out passes for one that stays", See: func(snap model.Snapshot) model.Snapshot {
+			s := &snap.Shards[0]
+			if last := s.Nodes[len(s.Nodes)-1]; last.Phase == model.PodRunning {
+				s.Size = max(s.Size, last.Ordinal+1)
+			}
+			return snap
+		}}, one},
 		{Mutant{Name: "nobody takes the extra node away", Decide: func(_ model.Snapshot, p model.Plan) model.Plan {
 			if s, ok := p.Steps["v"].(model.Scale); ok && s.To < s.From {
 				delete(p.Steps, "v")
