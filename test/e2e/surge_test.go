@@ -169,7 +169,7 @@ func TestAnExtraPodThatIsNotWishedForAnyMoreLeaves(t *testing.T) {
 	w.must(i.AwaitRolledOut(w.ctx, toRoll))
 	w.onlyClaims(i)
 	w.replaced(i, before, 0)
-	w.proven(ledger)
+	w.kept(ledger)
 }
 
 // Where one replica is all there is, the extra pod is the second copy while it

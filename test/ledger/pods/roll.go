@@ -36,8 +36,11 @@ type Replaced struct {
 	Deletion, Gone, Ready, Synced time.Time
 	// FromImage and ToImage are the images of the first container.
 	FromImage, ToImage string
-	// Removed is set if no pod of that name came after it (a scale-down).
+	// Removed is set if no pod of that name came after it (a scale-down), or only in a
+	// later roll (the extra pod of each).
 	Removed bool
+
+	created time.Time // the successor
 }
 
 // Duration is how long the roll took.
@@ -59,6 +62,11 @@ func (p Replaced) end(run time.Time) (time.Time, bool) {
 	return last, true
 }
 
+// removed is the pod without its successor.
+func (p Replaced) removed() Replaced {
+	return Replaced{Name: p.Name, Deletion: p.Deletion, Gone: p.Gone, FromImage: p.FromImage, Removed: true}
+}
+
 // Rolls finds the rolls of a run that ended at a time. Each mark begins one,
 // which lasts until the next mark; deletions before the first mark are a roll of
 // their own. Marks after which no pod was deleted begin no roll.
@@ -70,6 +78,9 @@ func Rolls(lives []Life, marks []Mark, end time.Time) []Roll {
 		group := 0
 		for group < len(marks) && !marks[group].At.After(p.Deletion) {
 			group++
+		}
+		if group < len(marks) && p.created.After(marks[group].At) {
+			p = p.removed()
 		}
 		groups[group] = append(groups[group], p)
 	}
@@ -98,7 +109,7 @@ func replacements(lives []Life) []Replaced {
 		p := Replaced{Name: old.Name, Deletion: old.Deletion, Gone: old.Gone, FromImage: old.Image, Removed: true}
 		for _, next := range lives { // oldest first
 			if next.Name == old.Name && next.UID != old.UID && next.Created.After(old.Created) {
-				p.Ready, p.Synced, p.ToImage, p.Removed = next.Ready, next.Synced, next.Image, false
+				p.created, p.Ready, p.Synced, p.ToImage, p.Removed = next.Created, next.Ready, next.Synced, next.Image, false
 				break
 			}
 		}

@@ -47,6 +47,19 @@ func TestPodsOneAfterTheOtherAddUp(t *testing.T) {
 	}
 }
 
+// The extra pod of a roll leaves at its end, and comes back in the next one.
+func TestAPodThatComesBackInTheNextRollWasRemovedInThisOne(t *testing.T) {
+	extra := func(uid string, created, deletion, gone int) Life {
+		return Life{Name: "p-1", UID: uid, Created: at(created), Ready: at(created + 100), Synced: at(created + 100),
+			Deletion: at(deletion), Gone: at(gone)}
+	}
+	marks := []Mark{{At: at(0), Name: "first"}, {At: at(5000), Name: "second"}}
+	got := Rolls([]Life{extra("a", 10, 4000, 4500), extra("b", 5010, 9000, 9500)}, marks, at(10000))
+	if len(got) != 2 || !got[0].End.Equal(at(4500)) || !got[1].End.Equal(at(9500)) || !got[0].Complete || !got[0].Pods[0].Removed {
+		t.Errorf("%+v, wanted a roll to 4.5 s and one to 9.5 s", got)
+	}
+}
+
 func TestTimesOfTwoPodsAtOnceCountOnce(t *testing.T) {
 	got := Rolls(lives(
 		replaced("p-1", 0, 500, 2000, 2000),
