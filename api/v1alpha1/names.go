@@ -17,6 +17,9 @@ const (
 	// only primary or a synced replica. A pod without this condition has never
 	// been in service.
 	InServiceGate = "valkeeper.io/in-service"
+	// ReplicaPingAnnotation of a pod says how often, in seconds, its server pings its
+	// replicas: what they have not heard for less means nothing.
+	ReplicaPingAnnotation = "valkeeper.io/replica-ping-seconds"
 	// DrainingSinceAnnotation of a pod is when its clients began to be sent away
 	// (RFC 3339 with nanoseconds).
 	DrainingSinceAnnotation = "valkeeper.io/draining-since"

@@ -107,6 +107,7 @@ func run() error {
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Servers: pool, Turns: act.NewTurns(), Calm: calm,
 		Observer: observe.Observer{Reader: mgr.GetClient(), Servers: pool, Calm: calm, Zones: observe.NewZones(mgr.GetAPIReader()),
 			Hosts:           observe.NewHosts(mgr.GetAPIReader()),
+			Silence:         observe.NewSilence(),
 			ReplicationUser: v1alpha1.ReplicationUser, Now: time.Now},
 		Events:  &controller.Events{Recorder: recorder},
 		Objects: controller.NewEnsurer(mgr.GetClient(), mgr.GetAPIReader(), o.site),

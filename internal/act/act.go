@@ -173,7 +173,25 @@ func (a *Actor) follow(ctx context.Context, s model.Follow) error {
 			return err
 		}
 	}
-	return node.ReplicaOf(ctx, host, port)
+	if err := node.ReplicaOf(ctx, host, port); err != nil || !s.Demotes {
+		return err
+	}
+	return sendOn(ctx, s, node)
+}
+
+// sendOn sends the clients of a primary that has just been demoted away: they would
+// sit on a server that refuses their writes, and the Service leads elsewhere. Nobody
+// tries again, so it is worth a second attempt.
+func sendOn(ctx context.Context, s model.Follow, node *valkey.Node) error {
+	spare := []string{v1alpha1.ReplicationUser, v1alpha1.SentinelUser}
+	_, err := node.KillClients(ctx, spare...)
+	if err != nil {
+		_, err = node.KillClients(ctx, spare...)
+	}
+	if err != nil {
+		return fmt.Errorf("send the clients of %s on: %w", s.Node.Name, err)
+	}
+	return nil
 }
 
 // gone says that an object is not there any more, or is not what it was seen

@@ -211,6 +211,7 @@ func (r *Reconciler) replan(ctx context.Context, v *v1alpha1.Valkey, declared De
 
 func (r *Reconciler) forget(instance string) {
 	r.Servers.Keep(instance, nil)
+	r.Observer.Silence.Keep(instance, nil)
 	r.Objects.Forget(instance)
 	r.refused.forget(instance)
 	r.reported.forget(instance)

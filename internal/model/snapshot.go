@@ -218,6 +218,13 @@ type Node struct {
 	// SilentFor is how long the server has not answered us; 0 when it does. Unknown,
 	// as after a restart of the operator, begins at 0.
 	SilentFor time.Duration
+	// Refuses: nobody listens at the server's address, or somebody on the way says
+	// so. It takes a second witness to believe that the server has ended.
+	Refuses bool
+	// PingEvery is how often the server writes to its replicas when there is nothing
+	// to replicate, 0 when that is not known: what they have not heard for less means
+	// nothing.
+	PingEvery time.Duration
 	// Dead is positive evidence that no server process runs in this pod: its
 	// container has terminated or never started, or the pod terminates and its
 	// port refuses connections. A server that is merely silent is not dead.
@@ -260,7 +267,7 @@ type Server struct {
 	// LinkDown is how long the link to the primary has been down.
 	LinkDown time.Duration
 	// LastIO is how long ago a replica last heard from its primary over a link that
-	// is up.
+	// is up, or in a full synchronisation.
 	LastIO time.Duration
 	// Unlinked: a member of a cluster that is told to follow a primary and has not
 	// been linked to it. What it holds may be what its disk held when it booted.

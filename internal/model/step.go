@@ -27,6 +27,9 @@ type Promote struct {
 	Node  Ref
 	Means Means
 	Why   string
+	// Lost is the name of the primary in whose place it is promoted, when that one
+	// was lost unplanned; empty otherwise.
+	Lost string
 }
 
 // Follow points a node at the primary.
@@ -34,6 +37,9 @@ type Follow struct {
 	Node    Ref
 	Primary Ref
 	Why     string
+	// Demotes: the node is a primary until then, and has clients of its own, who
+	// would sit on a server that refuses their writes.
+	Demotes bool
 }
 
 // Publish makes Kubernetes show what the servers say: the Services' endpoints,

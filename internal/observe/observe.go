@@ -35,8 +35,10 @@ type Observer struct {
 	Servers *servers.Pool
 	Calm    Calm
 	Zones   *Zones
-	// Hosts tells of hosts that have fallen silent; only clusters ask.
+	// Hosts tells of hosts that have fallen silent, where that matters.
 	Hosts *Hosts
+	// Silence remembers since when servers have not answered.
+	Silence *Silence
 	// ReplicationUser's clients are replicas on their way in, not users.
 	ReplicationUser string
 	Now             func() time.Time
@@ -92,7 +94,7 @@ func (o Observer) Look(ctx context.Context, v *v1alpha1.Valkey, creds servers.Cr
 		shard.Memory, shard.Attempt, shard.Traffic = memory.memory(), memory.attempt(o.Now()), traffic
 		snap.Shards = append(snap.Shards, shard)
 	}
-	o.askEverybody(ctx, v, &snap, round{instance: instance(v), creds: creds, cluster: v.Spec.IsCluster(), aliases: aliasesOf(v, pods)})
+	o.askEverybody(ctx, v, &snap, round{instance: instance(v), creds: creds, cluster: v.Spec.IsCluster(), elects: snap.Topology == model.Replication, aliases: aliasesOf(v, pods)})
 	return snap, nil
 }
 
@@ -113,6 +115,7 @@ func (o Observer) askEverybody(ctx context.Context, v *v1alpha1.Valkey, snap *mo
 	}
 	delete(uids, "")
 	o.Servers.Keep(r.instance, uids)
+	o.Silence.Keep(r.instance, uids)
 }
 
 // Policy is the user's wish with every default filled in.

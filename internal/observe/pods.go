@@ -58,6 +58,7 @@ func node(ordinal int, pod *corev1.Pod, now time.Time) model.Node {
 		RoleLabel: role(pod.Labels[v1alpha1.RoleLabel]),
 		Dead:      ended(pod),
 		Trouble:   trouble(pod),
+		PingEvery: pingEvery(pod),
 	}
 	for _, c := range pod.Status.Conditions {
 		switch string(c.Type) {
@@ -72,6 +73,16 @@ func node(ordinal int, pod *corev1.Pod, now time.Time) model.Node {
 		n.Draining, n.DrainingFor = true, now.Sub(since)
 	}
 	return n
+}
+
+// pingEvery is what the pod's template says of its valkey.conf; 0 when it was made
+// by an operator that did not say so.
+func pingEvery(pod *corev1.Pod) time.Duration {
+	s, err := strconv.Atoi(pod.Annotations[v1alpha1.ReplicaPingAnnotation])
+	if err != nil || s <= 0 {
+		return 0
+	}
+	return time.Duration(s) * time.Second
 }
 
 func address(ip string) string {

@@ -20,7 +20,8 @@ const askTimeout = 1500 * time.Millisecond
 
 // partingTimeout bounds it for a pod on its way out, or whose process has ended
 // by Kubernetes' word: its address may vanish at any moment, and a vanished
-// address does not refuse, it swallows. Nobody else's turn waits for that.
+// address does not refuse, it swallows. Nobody else's turn waits for that. So it is
+// for one that is known to be silent, most of the time (silence.go).
 const partingTimeout = 250 * time.Millisecond
 
 // round is one look at all servers of an instance.
@@ -29,6 +30,8 @@ type round struct {
 	creds    servers.Credentials
 	// cluster: they are members of one, or are to be.
 	cluster bool
+	// elects: the operator itself may find a silent primary lost.
+	elects bool
 	// aliases are the names that they may call each other.
 	aliases aliases
 }
@@ -43,22 +46,28 @@ func (o Observer) askAll(ctx context.Context, r round, nodes []*model.Node) {
 			continue
 		}
 		wg.Go(func() {
-			ctx := ctx
-			if n.Dead || n.Phase == model.PodTerminating {
-				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeout(ctx, partingTimeout)
-				defer cancel()
-			}
+			asked, patient := o.Silence.ask(n.UID)
+			ctx, cancel := context.WithTimeout(ctx, patience(n, patient))
+			defer cancel()
 			o.ask(ctx, r, n)
+			n.SilentFor = o.Silence.note(r.instance, n.UID, n.Server.Answered, asked)
 		})
 	}
 	wg.Wait()
-	if !r.cluster {
+	if !r.cluster && !r.elects {
 		return
 	}
 	for _, n := range nodes {
 		n.HostLost = !n.Server.Answered && o.Hosts.Lost(ctx, n.Host)
 	}
+}
+
+// patience is how long one server is waited for.
+func patience(n *model.Node, patient bool) time.Duration {
+	if n.Dead || n.Phase == model.PodTerminating || !patient {
+		return partingTimeout
+	}
+	return askTimeout
 }
 
 // ask fills in one node's Server. A server that answers, if only to refuse, is
@@ -70,7 +79,7 @@ func (o Observer) ask(ctx context.Context, r round, n *model.Node) {
 		n.Server, n.Dead = server, false
 	case errors.Is(err, valkey.ErrRefused):
 		o.Servers.Drop(n.UID)
-		n.Dead = n.Dead || n.Phase == model.PodTerminating
+		n.Refuses, n.Dead = true, n.Dead || n.Phase == model.PodTerminating
 	case valkey.Answered(err):
 		o.Servers.Drop(n.UID)
 		n.Dead, n.Trouble = false, "its server answers the operator with an error: "+err.Error()
@@ -129,6 +138,7 @@ func fromInfo(info valkey.Info) model.Server {
 		s.LinkUp = info.LinkUp
 		s.Syncing = info.SyncInProgress
 		s.LinkDown = linkDown(info)
+		s.LastIO = time.Duration(max(0, info.LastIOSeconds)) * time.Second
 		s.Priority = info.ReplicaPriority
 	case valkey.RoleUnknown:
 	}

@@ -11,15 +11,15 @@ import (
 )
 
 // elect finds a primary for a shard that has none: a new shard, or one whose
-// primary is gone for certain. It never promotes while a server that may be
-// primary is merely silent.
+// primary is gone. It never promotes while a server that may be primary is merely
+// silent to the operator: what else has to speak for its loss is the topology's.
 func elect(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
 	if len(shard.Primaries()) > 0 {
 		return model.Decision{}
 	}
-	if n, silent := maybePrimary(rules, shard); silent {
-		return hold(shard, model.PrimaryNotVisible, n.Name,
-			"its server does not answer and may still be primary; nothing is promoted before it answers or has ended")
+	how, d := rules.Missing(shard)
+	if d.Made() {
+		return d
 	}
 	if d := rules.Vacancy(shard); d.Made() {
 		return d
@@ -27,7 +27,7 @@ func elect(rules topology.Rules, policy model.Policy, shard model.Shard) model.D
 	if d := halfway(shard); d.Made() {
 		return d
 	}
-	if d := successor(rules, shard); d.Made() {
+	if d := successor(rules, shard, how); d.Made() {
 		return d
 	}
 	if d := allCopiesSeen(policy, shard); d.Made() {
@@ -64,31 +64,12 @@ func mayTakeOver(shard model.Shard, n model.Node) bool {
 	return false
 }
 
-// maybePrimary finds a node that does not answer, is not known to be dead, and has
-// been in service or has a replica that is linked to it.
-func maybePrimary(rules topology.Rules, shard model.Shard) (model.Node, bool) {
-	for _, n := range shard.Nodes {
-		silent := n.Phase != model.PodAbsent && !n.Server.Answered && !n.Dead && !rules.Fenced(n)
-		if silent && (shard.Served(n) || followed(shard, n)) {
-			return n, true
-		}
-	}
-	return model.Node{}, false
-}
-
-// followed says that a replica is linked to the node: that one lives.
-func followed(shard model.Shard, n model.Node) bool {
-	return slices.ContainsFunc(shard.Nodes, func(r model.Node) bool {
-		return r.Server.Answered && r.Server.LinkUp && r.Server.Follows == n.Address
-	})
-}
-
 // successor is the node with the most of the lost primary's history, once a
 // replica is in service that followed it until its end. What a server has is in
 // memory and as new as replication allows, so nobody's disk is waited for; but
 // whoever answers and has more counts, also one that was not put into service
 // yet, or has just booted.
-func successor(rules topology.Rules, shard model.Shard) model.Decision {
+func successor(rules topology.Rules, shard model.Shard, how string) model.Decision {
 	served := false
 	var able []model.Node
 	for _, n := range shard.Nodes {
@@ -100,7 +81,12 @@ func successor(rules topology.Rules, shard model.Shard) model.Decision {
 	if !served {
 		return model.Decision{}
 	}
-	return promoteNewest(rules, shard, able, "the primary is gone, and this replica has the most of its history")
+	d := promoteNewest(rules, shard, able, cmp.Or(how, "the primary is gone")+", and this replica has the most of its history")
+	if p, ok := d.Step.(model.Promote); ok && p.Node.Name != shard.Memory.Primary {
+		p.Lost = shard.Memory.Primary
+		d.Step = p
+	}
+	return d
 }
 
 // whole says that a replica's copy is complete as far as it goes.

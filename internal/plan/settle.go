@@ -37,7 +37,7 @@ func settle(rules topology.Rules, _ model.Policy, shard model.Shard) model.Decis
 	}
 	for _, n := range primaries {
 		if n.Name != keep.Name {
-			return model.Decision{Holds: []model.Hold{two}, Step: model.Follow{Node: n.Ref, Primary: keep.Ref,
+			return model.Decision{Holds: []model.Hold{two}, Step: model.Follow{Node: n.Ref, Primary: keep.Ref, Demotes: true,
 				Why: "a second primary; clients are served by " + keep.Name}}
 		}
 	}

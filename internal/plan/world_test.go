@@ -22,8 +22,8 @@ func healthy() model.Snapshot {
 		Traffic: model.Traffic{Primary: addr(0), Replicas: []string{addr(1), addr(2)}, Quiet: time.Hour}}
 	for i := range 3 {
 		n := model.Node{Ordinal: i, Phase: model.PodRunning, Ready: true, InService: true, Admitted: true, Revision: "old",
-			RoleLabel: model.RoleReplica,
-			Ref:       model.Ref{Name: fmt.Sprintf("v-%d", i), UID: fmt.Sprintf("uid-%d", i), Address: addr(i)},
+			PingEvery: time.Second, RoleLabel: model.RoleReplica,
+			Ref: model.Ref{Name: fmt.Sprintf("v-%d", i), UID: fmt.Sprintf("uid-%d", i), Address: addr(i)},
 			Server: model.Server{Answered: true, Role: model.RoleReplica, Follows: addr(0), LinkUp: true,
 				ReplID: "h1", Offset: 1000, Keys: 10}}
 		s.Nodes = append(s.Nodes, n)
@@ -32,7 +32,8 @@ func healthy() model.Snapshot {
 	p.RoleLabel, p.Server.Role, p.Server.Follows, p.Server.LinkUp = model.RolePrimary, model.RolePrimary, "", false
 	p.Server.Acked = map[string]int64{addr(1): 1000, addr(2): 1000}
 	return model.Snapshot{Instance: "ns/v", Topology: model.Replication, Shards: []model.Shard{s},
-		Policy: model.Policy{Strategy: model.StrategyHandover, Nodes: 3, MaxLag: maxLag, ClientDrain: 10 * time.Second}}
+		Policy: model.Policy{Strategy: model.StrategyHandover, Nodes: 3, MaxLag: maxLag, ClientDrain: 10 * time.Second,
+			DownAfter: 5 * time.Second}}
 }
 
 // rolling is a new image: every pod is stale.

@@ -109,6 +109,9 @@ func replication(s *v1alpha1.ValkeySpec) []setting {
 		{"repl-diskless-sync", "yes"},
 		{"repl-diskless-sync-delay", "0"}, // one replica restarts at a time
 		{"repl-timeout", "60"},
+		// A replica then knows within seconds that its primary is silent
+		// (topology/witness.go).
+		{replicaPingSetting, "1"},
 		{"repl-backlog-size", bytes(size.backlog)},
 		{addsUp, fmt.Sprintf("replica %d %d 120", size.bufferHard, size.bufferSoft)},
 		{"shutdown-timeout", strconv.FormatInt(shutdownTimeout, 10)},
@@ -117,6 +120,21 @@ func replication(s *v1alpha1.ValkeySpec) []setting {
 		out = append(out, setting{"maxmemory", bytes(size.maxMemory)})
 	}
 	return out
+}
+
+// replicaPingSetting is how often a primary writes to its replicas when there is
+// nothing to replicate, in seconds. Older names are its aliases.
+const replicaPingSetting = "repl-ping-replica-period"
+
+// replicaPing is its value for the servers of an instance: the last line counts.
+func replicaPing(s *v1alpha1.ValkeySpec) string {
+	value := "1"
+	for _, name := range slices.Sorted(maps.Keys(s.Config)) {
+		if lower := strings.ToLower(name); lower == replicaPingSetting || lower == "repl-ping-slave-period" {
+			value = string(s.Config[name])
+		}
+	}
+	return value
 }
 
 // persistence is what a server writes to its storage.

@@ -34,10 +34,12 @@ func podTemplate(v *v1alpha1.Valkey, shard shard, site Site, configMap string) (
 	spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: v1alpha1.InServiceGate}}
 	spec.TerminationGracePeriodSeconds = ptr.To(gracePeriod(s))
 	spec.Affinity = affinity(v, shard)
+	annotations := podAnnotations(v, s.RestartToken, v.Annotations[v1alpha1.RestartedAtAnnotation])
+	annotations[v1alpha1.ReplicaPingAnnotation] = replicaPing(s)
 	return corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{
 			Labels:      podLabels(v, labels(v), shard.labels),
-			Annotations: podAnnotations(v, s.RestartToken, v.Annotations[v1alpha1.RestartedAtAnnotation]),
+			Annotations: annotations,
 		},
 		Spec: spec,
 	}, nil

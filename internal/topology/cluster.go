@@ -76,6 +76,11 @@ func (cluster) SendsAway() bool { return false }
 // is shorter than the time after which Kubernetes gives a host up.
 func (cluster) Fenced(n model.Node) bool { return n.HostLost && !n.Server.Answered }
 
+// Missing passes over those who are fenced.
+func (c cluster) Missing(shard model.Shard) (string, model.Decision) {
+	return "", missing(shard, c.Fenced)
+}
+
 // Follows goes by the id: a primary's address may be news.
 func (cluster) Follows(n, primary model.Node) bool {
 	self, ok := n.Server.Cluster.Self()

@@ -2,6 +2,7 @@ package topology
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/valkeeper/valkeeper/internal/model"
 )
@@ -9,7 +10,17 @@ import (
 // replication is one primary with replicas that the operator appoints. Its
 // handover is the server's own FAILOVER, of which only one can run at a time
 // and which resynchronises the other replicas partially.
-type replication struct{ loner }
+type replication struct {
+	loner
+	// downAfter is how long a primary has to be silent before it counts as lost
+	// (witness.go).
+	downAfter time.Duration
+}
+
+// Missing holds while anybody speaks for a primary that cannot be seen.
+func (r replication) Missing(shard model.Shard) (string, model.Decision) {
+	return inquest{shard: shard, downAfter: r.downAfter}.verdict()
+}
 
 // HandoverGates holds while a failover runs on the primary, ours or a user's.
 func (replication) HandoverGates(shard model.Shard, _ model.Node) []model.Hold {

@@ -139,7 +139,7 @@ func (s sentinel) Settle(shard model.Shard) model.Decision {
 	address, ok := s.named()
 	for _, keep := range primaries {
 		if ok && keep.Address == address && shard.Stays(keep) {
-			return model.Decision{Holds: []model.Hold{two}, Step: model.Follow{Node: other(primaries, keep).Ref, Primary: keep.Ref,
+			return model.Decision{Holds: []model.Hold{two}, Step: model.Follow{Node: other(primaries, keep).Ref, Primary: keep.Ref, Demotes: true,
 				Why: "a second primary; the Sentinels name " + keep.Name}}
 		}
 	}
@@ -186,6 +186,9 @@ func at(shard model.Shard, address string) string {
 	}
 	return address
 }
+
+// Missing leaves a silent primary to the Sentinels: they are the witnesses.
+func (s sentinel) Missing(shard model.Shard) (string, model.Decision) { return s.loner.Missing(shard) }
 
 // Vacancy waits for Sentinels that fail over, or may, or that reach whom they name.
 func (s sentinel) Vacancy(shard model.Shard) model.Decision {

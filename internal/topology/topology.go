@@ -22,9 +22,10 @@ type Rules interface {
 	// SendsAway says that clients of a node which is drained are disconnected, and
 	// come back elsewhere. Otherwise they are only waited for.
 	SendsAway() bool
-	// Fenced says that a silent node serves nobody, although its process is not
-	// known to have ended.
-	Fenced(n model.Node) bool
+	// Missing is asked when no node of a shard says that it is primary. It holds
+	// while one that cannot be seen may be. Otherwise it says how the last one was
+	// lost, as far as it knows more than that it was.
+	Missing(shard model.Shard) (how string, d model.Decision)
 	// Recognised says that a shard's only primary is taken for it by others as well.
 	// Until then it is neither remembered nor followed.
 	Recognised(primary model.Node) bool
@@ -80,7 +81,10 @@ func (loner) SendsAway() bool  { return true }
 
 func (loner) PrimaryRestarts(model.Shard) bool { return false }
 
-func (loner) Fenced(model.Node) bool     { return false }
+func (loner) Missing(shard model.Shard) (string, model.Decision) {
+	return "", missing(shard, func(model.Node) bool { return false })
+}
+
 func (loner) Recognised(model.Node) bool { return true }
 
 func (loner) Follows(n, primary model.Node) bool { return n.Server.Follows == primary.Address }
@@ -118,7 +122,7 @@ func For(snap model.Snapshot) (Rules, error) {
 	case model.Standalone:
 		return standalone{surge: snap.Policy.Surge}, nil
 	case model.Replication:
-		return replication{}, nil
+		return replication{downAfter: snap.Policy.DownAfter}, nil
 	case model.Cluster:
 		return newCluster(snap), nil
 	case model.Sentinel:

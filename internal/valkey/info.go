@@ -55,6 +55,9 @@ type Info struct {
 	PrimaryPort    int
 	LinkUp         bool
 	SyncInProgress bool
+	// LastIOSeconds since the primary sent anything, over a link that stands or in a
+	// full synchronisation; -1 otherwise.
+	LastIOSeconds int64
 	// LinkDownSeconds since the link broke; -1 if it never stood, 0 if it stands.
 	LinkDownSeconds int64
 	// ReplicaOffset is what the replica has applied of its primary's stream

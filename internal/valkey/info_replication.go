@@ -22,6 +22,10 @@ func (f *infoFields) role(info *Info) {
 	info.LinkUp = f.must("master_link_status") == "up"
 	info.LinkDownSeconds = f.int("master_link_down_since_seconds")
 	info.SyncInProgress = f.mustInt("master_sync_in_progress") != 0
+	info.LastIOSeconds = f.int("master_last_io_seconds_ago")
+	if info.SyncInProgress {
+		info.LastIOSeconds = f.int("master_sync_last_io_seconds_ago")
+	}
 	info.ReplicaOffset = f.mustInt("slave_repl_offset")
 	info.ReplicaPriority = int(f.int("slave_priority"))
 }
