@@ -105,6 +105,7 @@ func run() error {
 	calm := controller.NewCalm()
 	reconciler := &controller.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Servers: pool, Turns: act.NewTurns(), Calm: calm,
+		Sentries: controller.NewSentries(),
 		Observer: observe.Observer{Reader: mgr.GetClient(), Servers: pool, Calm: calm, Zones: observe.NewZones(mgr.GetAPIReader()),
 			Hosts:           observe.NewHosts(mgr.GetAPIReader()),
 			Silence:         observe.NewSilence(),

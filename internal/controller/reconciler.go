@@ -45,6 +45,7 @@ type Reconciler struct {
 	Observer observe.Observer
 	Servers  *servers.Pool
 	Turns    *act.Turns
+	Sentries *Sentries
 	Calm     *Calm
 	Events   *Events
 	Objects  Objects
@@ -87,6 +88,7 @@ func (r *Reconciler) turn(ctx context.Context, v *v1alpha1.Valkey) (ctrl.Result,
 	if err != nil {
 		return ctrl.Result{}, r.failed(ctx, v, err)
 	}
+	r.Sentries.Post(v, declared.Creds, snap)
 	next, err := plan.Next(snap)
 	if err != nil {
 		return ctrl.Result{}, r.failed(ctx, v, err)
@@ -212,6 +214,7 @@ func (r *Reconciler) replan(ctx context.Context, v *v1alpha1.Valkey, declared De
 func (r *Reconciler) forget(instance string) {
 	r.Servers.Keep(instance, nil)
 	r.Observer.Silence.Keep(instance, nil)
+	r.Sentries.Dismiss(instance)
 	r.Objects.Forget(instance)
 	r.refused.forget(instance)
 	r.reported.forget(instance)

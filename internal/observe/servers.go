@@ -49,8 +49,8 @@ func (o Observer) askAll(ctx context.Context, r round, nodes []*model.Node) {
 			asked, patient := o.Silence.ask(n.UID)
 			ctx, cancel := context.WithTimeout(ctx, patience(n, patient))
 			defer cancel()
-			o.ask(ctx, r, n)
-			n.SilentFor = o.Silence.note(r.instance, n.UID, n.Server.Answered, asked)
+			heard := o.ask(ctx, r, n)
+			n.SilentFor = o.Silence.note(r.instance, n.UID, heard, asked)
 		})
 	}
 	wg.Wait()
@@ -70,22 +70,26 @@ func patience(n *model.Node, patient bool) time.Duration {
 	return askTimeout
 }
 
-// ask fills in one node's Server. A server that answers, if only to refuse, is
-// not dead, whatever Kubernetes says.
-func (o Observer) ask(ctx context.Context, r round, n *model.Node) {
+// ask fills in one node's Server, and says whether anything was heard of it. A
+// server that answers, if only to refuse, is not dead, whatever Kubernetes says,
+// and is not silent either: one that runs a script for long says so.
+func (o Observer) ask(ctx context.Context, r round, n *model.Node) (heard bool) {
 	server, err := o.server(ctx, r, n)
 	switch {
 	case err == nil:
 		n.Server, n.Dead = server, false
+		return true
 	case errors.Is(err, valkey.ErrRefused):
 		o.Servers.Drop(n.UID)
 		n.Refuses, n.Dead = true, n.Dead || n.Phase == model.PodTerminating
 	case valkey.Answered(err):
 		o.Servers.Drop(n.UID)
 		n.Dead, n.Trouble = false, "its server answers the operator with an error: "+err.Error()
+		return true
 	default:
 		o.Servers.Drop(n.UID)
 	}
+	return false
 }
 
 func (o Observer) server(ctx context.Context, r round, n *model.Node) (model.Server, error) {

@@ -101,7 +101,7 @@ func TestARefusalIsADeathOnlyOnceThePodTerminates(t *testing.T) {
 	for phase, dead := range map[model.PodPhase]bool{model.PodTerminating: true, model.PodRunning: false, model.PodPending: false} {
 		s := fake.Listen(t, loopback)
 		s.End()
-		if n := asked(t, at(s, phase)); n.Dead != dead || n.Server.Answered {
+		if n := asked(t, at(s, phase)); n.Dead != dead || n.Server.Answered || !n.Refuses {
 			t.Errorf("refused in phase %v: dead %t, answered %t", phase, n.Dead, n.Server.Answered)
 		}
 	}

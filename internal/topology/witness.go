@@ -118,6 +118,9 @@ func (q inquest) judge(n model.Node) (said string, h model.Hold, lost bool) {
 	if q.downAfter <= 0 {
 		return "", q.hold(n, "it does not answer, and no silence is long enough to promote another one"), false
 	}
+	if n.Trouble != "" && !n.Refuses && n.SilentFor == 0 {
+		return "", q.hold(n, n.Trouble), false
+	}
 	if !n.Refuses && n.SilentFor < q.downAfter {
 		return "", q.hold(n, fmt.Sprintf("it has been silent for %s of %s (spec.recovery.downAfter)%s",
 			tenths(n.SilentFor), q.downAfter, q.lastHeard(n))), false

@@ -158,10 +158,11 @@ func (n *Node) openAckConn(ctx context.Context) (net.Conn, *bufio.Reader, error)
 }
 
 func (n *Node) dialRaw(ctx context.Context) (net.Conn, error) {
+	dialer := &net.Dialer{KeepAliveConfig: keepAlive}
 	if n.dialer.TLS == nil {
-		return (&net.Dialer{}).DialContext(ctx, "tcp", n.addr)
+		return dialer.DialContext(ctx, "tcp", n.addr)
 	}
-	return (&tls.Dialer{Config: n.dialer.TLS}).DialContext(ctx, "tcp", n.addr)
+	return (&tls.Dialer{NetDialer: dialer, Config: n.dialer.TLS}).DialContext(ctx, "tcp", n.addr)
 }
 
 func (n *Node) greeting() [][]string {

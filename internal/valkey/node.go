@@ -105,7 +105,7 @@ func (d Dialer) option(addr string) client.ClientOption {
 		Dialer: net.Dialer{
 			Timeout:         d.DialTimeout,
 			KeepAlive:       -1,
-			KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: time.Second, Count: 5},
+			KeepAliveConfig: keepAlive,
 		},
 		ConnWriteTimeout:    d.CommandTimeout,
 		ClientSetInfo:       client.DisableClientSetInfo,

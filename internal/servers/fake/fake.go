@@ -61,6 +61,22 @@ func (s *Server) Silent() {
 	s.silent = true
 }
 
+// Speak ends a silence.
+func (s *Server) Speak() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.silent = false
+}
+
+// Break closes the connections that there are. New ones are taken.
+func (s *Server) Break() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.conns {
+		_ = c.Close()
+	}
+}
+
 // Reply sets the answer to commands that begin with these words, as it goes
 // over the wire. The longest beginning counts.
 func (s *Server) Reply(command, wire string) {
