@@ -14,7 +14,7 @@ import (
 // primary is gone. It never promotes while a server that may be primary is merely
 // silent to the operator: what else has to speak for its loss is the topology's.
 func elect(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
-	if len(shard.Primaries()) > 0 {
+	if len(shard.Primaries()) > 0 && !rules.Outdated(shard) {
 		return model.Decision{}
 	}
 	how, d := rules.Missing(shard)
@@ -32,6 +32,9 @@ func elect(rules topology.Rules, policy model.Policy, shard model.Shard) model.D
 	}
 	if d := allCopiesSeen(policy, shard); d.Made() {
 		return d
+	}
+	if old, ok := shard.Primary(); ok {
+		return newerCopy(rules, shard, old)
 	}
 	return bestCopy(rules, shard)
 }
@@ -160,14 +163,29 @@ func mayHoldCopy(policy model.Policy, shard model.Shard, n model.Node) bool {
 	return policy.Durable || (n.Phase != model.PodAbsent && shard.Served(n)) || (started && !n.Dead)
 }
 
-// bestCopy compares all copies after a start from disk, or from nothing.
-func bestCopy(rules topology.Rules, shard model.Shard) model.Decision {
+// newerCopy compares all copies with that of an outdated primary. If none is newer,
+// that one is the best there is, and goes on.
+func newerCopy(rules topology.Rules, shard model.Shard, old model.Node) model.Decision {
+	newer := slices.DeleteFunc(promotable(shard), func(n model.Node) bool {
+		return n.Server.Keys == 0 || historyRank(shard, n) >= historyRank(shard, old)
+	})
+	return promoteNewest(rules, shard, newer, fmt.Sprintf("it holds newer data than %s, which has come back as the primary that it was", old.Name))
+}
+
+// promotable are the servers that could be made the primary.
+func promotable(shard model.Shard) []model.Node {
 	var able []model.Node
 	for _, n := range shard.Nodes {
 		if n.Phase == model.PodRunning && n.Server.Answered && n.Server.Role == model.RoleReplica && !n.Server.Loading {
 			able = append(able, n)
 		}
 	}
+	return able
+}
+
+// bestCopy compares all copies after a start from disk, or from nothing.
+func bestCopy(rules topology.Rules, shard model.Shard) model.Decision {
+	able := promotable(shard)
 	full := slices.DeleteFunc(slices.Clone(able), func(n model.Node) bool { return n.Server.Keys == 0 })
 	if len(newestHistory(shard, full)) > 0 && !anyUnknown(shard, full) {
 		return promoteNewest(rules, shard, full, "it holds the most of the newest known history")

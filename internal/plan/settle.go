@@ -46,20 +46,33 @@ func settle(rules topology.Rules, _ model.Policy, shard model.Shard) model.Decis
 
 // rightful is the primary that the Service points at; or else the one that the
 // node there has handed its role to, by its own word; or else the one that
-// carries the newest remembered history; or else the only one that has ever
-// served.
+// carries the newest remembered history, or else continues it; or else the only one
+// that has ever served.
 func rightful(shard model.Shard, primaries []model.Node) (model.Node, bool) {
 	for _, claim := range []func(model.Node) bool{
 		func(n model.Node) bool { return n.Address == shard.Traffic.Primary },
 		func(n model.Node) bool { return heirOfService(shard, n) },
 		func(n model.Node) bool { return rankOf(shard, n.Server.ReplID, "") == newest },
+		func(n model.Node) bool { return rankOf(shard, n.Server.ReplID, n.Server.ReplID2) == continued },
 		shard.Served,
 	} {
 		if n, ok := only(primaries, claim); ok {
 			return n, true
 		}
 	}
-	return model.Node{}, false
+	return neverLedTo(shard, primaries)
+}
+
+// neverLedTo chooses among primaries that were promoted one after the other, each
+// while the one before was silent, and before clients were led to any of them: all
+// continue the same history, and the one with the most of it stays.
+func neverLedTo(shard model.Shard, primaries []model.Node) (model.Node, bool) {
+	for _, n := range primaries {
+		if rankOf(shard, n.Server.ReplID, n.Server.ReplID2) != continued || n.Phase != model.PodRunning {
+			return model.Node{}, false
+		}
+	}
+	return mostComplete(primaries), true
 }
 
 // heirOfService says that the node at the Service's address follows n.

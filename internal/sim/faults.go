@@ -27,7 +27,7 @@ func (r *run) faultMoves(s *State) {
 
 func (r *run) nodeFaults(s *State, i int) {
 	n, f := &s.n[i], r.world.Faults
-	if f.Delete && !n.silent {
+	if f.Delete && !n.mute() {
 		r.fault1(s, moveDelete, i, r.deleted)
 	}
 	if n.proc != procUp {
@@ -42,7 +42,8 @@ func (r *run) nodeFaults(s *State, i int) {
 			n.broken = true
 		})
 	}
-	if f.Silence && !n.silent && !s.any(func(n *node) bool { return n.stray }) {
+	r.muteFaults(s, i)
+	if f.Silence && !n.mute() && !s.any(func(n *node) bool { return n.stray }) {
 		r.fault1(s, moveSilence, i, func(s *State, n *node) {
 			n.silent = true
 			s.owed &= r.world.lasting(s)
@@ -59,12 +60,26 @@ func (r *run) nodeFaults(s *State, i int) {
 	}
 	// A user who promotes a replica in the midst of a handover, or while a server
 	// is silent, is beyond what is claimed (docs/adr/0004).
-	midway := s.failingOver() || s.op.kind == stepHandover || s.any(func(n *node) bool { return n.silent })
+	midway := s.failingOver() || s.op.kind == stepHandover || s.any((*node).mute)
 	if f.User && n.link == linkUp && !midway {
 		r.fault1(s, moveUser, i, func(s *State, _ *node) {
 			s.becomePrimary(i)
 			s.n[i].stray = true
 		})
+	}
+}
+
+// muteFaults stop a server, or cut it off.
+func (r *run) muteFaults(s *State, i int) {
+	n, f := &s.n[i], r.world.Faults
+	if n.mute() || s.any(func(n *node) bool { return n.stray }) {
+		return
+	}
+	if f.Freeze {
+		r.fault1(s, moveFreeze, i, func(_ *State, n *node) { n.frozen = true })
+	}
+	if f.Apart {
+		r.fault1(s, moveApart, i, func(_ *State, n *node) { n.apart = true })
 	}
 }
 
@@ -74,8 +89,8 @@ func (r *run) healMoves(s *State) {
 		r.shard(s, moveLoose, func(s *State) { s.tight = false })
 	}
 	for i := range s.n {
-		if s.n[i].silent {
-			r.node(s, moveHeal, i, func(_ *State, n *node) { n.silent = false })
+		if s.n[i].mute() {
+			r.node(s, moveHeal, i, func(_ *State, n *node) { n.silent, n.frozen, n.apart = false, false, false })
 		}
 		if s.n[i].cut {
 			r.node(s, moveHeal, i, func(_ *State, n *node) { n.cut = false })

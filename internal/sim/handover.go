@@ -97,5 +97,8 @@ func (s *State) point(i int, primary uint8) {
 	n := &s.n[i]
 	n.role, n.follows, n.link = roleReplica, primary, linkDown
 	n.fail, n.target = failNone, 0
+	if primary < maxNodes {
+		s.n[primary].former = false // it is the one that stays
+	}
 	s.breakLinks(i)
 }

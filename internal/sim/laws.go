@@ -25,7 +25,7 @@ func (r *run) checkState(s *State) {
 // checkPlan is what holds for every plan.
 func (r *run) checkPlan(s *State, p planned) {
 	if op := p.op; op.kind == stepPublish {
-		if n := &s.n[op.a]; n.proc != procUp || n.role != rolePrimary || n.silent {
+		if n := &s.n[op.a]; n.proc != procUp || n.role != rolePrimary || n.mute() {
 			r.violate(5, "%s is published as primary, and did not say that it is", podNames[op.a])
 		}
 	}
@@ -51,22 +51,30 @@ func (r *run) checkPlan(s *State, p planned) {
 // nobody: another may be made, and law 12 may replace it.
 func (s *State) served(i int) bool {
 	n := &s.n[i]
-	return n.gate != gateNever || s.slice == uint8(i) || n.clients || !n.silent
+	return n.gate != gateNever || s.slice == uint8(i) || n.clients || !n.mute()
 }
 
 // neverUp: a pod that has never been in service and in which nothing runs.
 func (s *State) neverUp(i int) bool {
 	n := &s.n[i]
 	return n.gate == gateNever && n.proc == procDead && (n.phase == pending || n.phase == running) &&
-		!n.silent && s.slice != uint8(i)
+		!n.mute() && s.slice != uint8(i)
 }
 
 // checkPromote: laws 5, 9 and 10 when a server is made primary.
 func (r *run) checkPromote(s *State, i int) {
 	for _, p := range s.primaries() {
-		if p != i && s.served(p) {
-			r.violate(5, "%s is made primary while %s is", podNames[i], podNames[p])
+		if p == i || !s.served(p) || (s.n[p].former && s.slice != uint8(p)) {
+			continue // to nobody, or another has replaced it long ago
 		}
+		if why := s.notLost(p); why != "" {
+			r.violate(5, "%s is made primary while %s is: %s", podNames[i], podNames[p], why)
+		}
+		s.n[p].former = true
+		s.owed &= s.living() // what only the lost one has is the fault's
+	}
+	if s.passedOver() {
+		s.owed &= s.living()
 	}
 	if missing := s.owed &^ s.n[i].set; missing != 0 {
 		r.violate(9, "%s is made primary and lacks acknowledged writes %b", podNames[i], missing)
@@ -174,7 +182,7 @@ func (r *run) checkEvict(s *State, i int, replaced bool) {
 	switch {
 	case replaced:
 		r.violate(1, "the pod of %s is another one than was looked at", podNames[i])
-	case !r.world.alone(s) && s.n[i].proc == procUp && s.n[i].role == rolePrimary && !s.n[i].silent:
+	case !r.world.alone(s) && s.n[i].proc == procUp && s.n[i].role == rolePrimary && !s.n[i].mute():
 		r.violate(3, "%s has become primary", podNames[i])
 	case !r.world.budgetAllows(s, i):
 		r.violate(8, "a budget forbids that the pod of %s goes", podNames[i])

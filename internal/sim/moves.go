@@ -30,12 +30,16 @@ const (
 	moveBackoff
 	moveQuiet
 	moveDrained
+	moveSilent
+	moveDeaf
 	moveHeal
 	moveSpec
 	moveDelete
 	moveCrash
 	moveCrashLoop
 	moveSilence
+	moveFreeze
+	moveApart
 	moveCut
 	moveUser
 	moveTight
@@ -64,12 +68,16 @@ var moveText = map[MoveKind]string{
 	moveBackoff:       "the backoff has passed",
 	moveQuiet:         "Services have been quiet for a second",
 	moveDrained:       "the clients of %s have had their time",
+	moveSilent:        "%s has been silent to the operator for long",
+	moveDeaf:          "%s has not heard from its primary for long",
 	moveHeal:          "%s is well again",
 	moveSpec:          "THE USER changes the spec",
 	moveDelete:        "SOMEBODY deletes the pod of %s",
 	moveCrash:         "%s CRASHES",
 	moveCrashLoop:     "%s CRASHES and cannot start again",
 	moveSilence:       "%s FALLS SILENT",
+	moveFreeze:        "%s FREEZES",
+	moveApart:         "%s and its clients are CUT OFF from all others",
 	moveCut:           "the link of %s is CUT",
 	moveTight:         "SOMEBODY exhausts the budgets",
 	moveLoose:         "the budgets have room again",
@@ -197,6 +205,7 @@ func (s *State) seenPart() State {
 	k.owed, k.written, k.faults, k.crashes = 0, 0, 0, 0
 	for i := range k.n {
 		n := &k.n[i]
+		n.silent, n.frozen, n.apart, n.former = n.mute(), false, n.apart && n.long, false
 		n.diskHist, n.diskSet, n.cut, n.broken, n.stray, n.foreign, n.target = 0, 0, false, false, false, false, 0
 		n.clients = n.clients && n.drain != drainNo
 	}

@@ -148,14 +148,14 @@ func (s *State) remember() {
 	only := -1
 	for _, p := range s.primaries() {
 		switch {
-		case s.n[p].silent:
+		case s.n[p].mute():
 		case only >= 0:
 			return
 		default:
 			only = p
 		}
 	}
-	if only < 0 {
+	if only < 0 || s.outdated(only) {
 		return
 	}
 	s.last, s.formed = uint8(only), true
@@ -218,7 +218,7 @@ func (r *run) part(s State, what string) {
 // reachable says whether the operator can talk to the server it has seen.
 func (s *State) reachable(i uint8) bool {
 	n := &s.n[i]
-	return s.op.gone&(1<<i) == 0 && n.proc != procDead && !n.silent
+	return s.op.gone&(1<<i) == 0 && n.proc != procDead && !n.mute()
 }
 
 // promote is REPLICAOF NO ONE, or FAILOVER ABORT on a server that fails over.

@@ -35,7 +35,7 @@ func (r *run) podMove(s *State, i int) {
 		if i >= int(s.size) {
 			r.node(s, moveRemove, i, func(_ *State, n *node) { n.phase = terminating })
 		}
-		if n.proc == procDead && !w.bad(n.rev) && !n.broken && !n.silent {
+		if n.proc == procDead && !w.bad(n.rev) && !n.broken && !n.mute() {
 			r.node(s, moveStart, i, func(_ *State, n *node) { w.boot(n) })
 		}
 	case terminating:
@@ -96,9 +96,27 @@ func (r *run) timeMoves(s *State) {
 	if s.busy {
 		r.shard(s, moveQuiet, func(s *State) { s.busy = false })
 	}
+	r.silenceMoves(s)
 	for i := range s.n {
 		if s.n[i].drain == drainBegun && s.n[i].clients {
 			r.node(s, moveDrained, i, func(_ *State, n *node) { n.drain = drainPassed })
+		}
+	}
+}
+
+// silenceMoves let silences become long, each by itself: of the two clocks one may
+// be late.
+func (r *run) silenceMoves(s *State) {
+	if !r.world.losses() {
+		return
+	}
+	for i := range s.n {
+		n := &s.n[i]
+		if n.mute() && !n.long {
+			r.node(s, moveSilent, i, func(_ *State, n *node) { n.long = true })
+		}
+		if n.proc == procUp && n.role == roleReplica && n.link == linkUp && !n.deaf && !s.passes(n) {
+			r.node(s, moveDeaf, i, func(_ *State, n *node) { n.deaf = true })
 		}
 	}
 }

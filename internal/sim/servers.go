@@ -4,7 +4,7 @@ package sim
 func (r *run) serverMoves(s *State) {
 	for i := range s.n {
 		n := &s.n[i]
-		if n.phase == absent || n.proc == procDead {
+		if n.phase == absent || n.proc == procDead || n.frozen {
 			continue
 		}
 		if n.proc == procLoading {
@@ -32,7 +32,7 @@ func (r *run) replicaMoves(s *State, i int) {
 		return
 	}
 	p := &s.n[n.follows]
-	if p.proc != procUp || int(n.follows) == i {
+	if p.proc != procUp || int(n.follows) == i || !s.passes(n) {
 		return
 	}
 	serves := p.role == rolePrimary || p.link == linkUp
@@ -85,7 +85,7 @@ func (r *run) primaryMoves(s *State, i int) {
 		return
 	}
 	t := s.target(n)
-	able := t.proc == procUp && t.role == roleReplica && t.follows == uint8(i) && t.link == linkUp
+	able := t.proc == procUp && t.role == roleReplica && t.follows == uint8(i) && t.link == linkUp && !t.stuck() && !n.stuck()
 	if able && t.set == n.set {
 		r.node(s, moveDemote, i, func(s *State, n *node) {
 			n.role, n.follows, n.link, n.fail = roleReplica, n.target, linkDown, failProgress
@@ -101,7 +101,7 @@ func (r *run) primaryMoves(s *State, i int) {
 func (r *run) takeOver(s *State, i int) {
 	n := &s.n[i]
 	t := s.target(n)
-	if t.proc != procUp || n.cut {
+	if t.proc != procUp || n.cut || t.stuck() || n.stuck() {
 		return // it asks again and again
 	}
 	if t.role == roleReplica && t.hist == n.hist {
@@ -176,7 +176,7 @@ func (w *World) save(n *node, clean bool) {
 func (s *State) heir(i int) bool {
 	for j := range s.n {
 		n := &s.n[j]
-		if j == i || n.proc != procUp || n.phase != running {
+		if j == i || n.proc != procUp || n.phase != running || n.stuck() || n.former {
 			continue
 		}
 		in := n.gate == gateIn || s.op.pub[j]&pubIn != 0
@@ -189,7 +189,9 @@ func (s *State) heir(i int) bool {
 
 // counts says whether what primary i acknowledges is owed. While a user has made
 // a second primary, only that of the first one is, and only if the Service leads
-// there: the rest is the user's to lose.
+// there: the rest is the user's to lose. So it is while one
+// is left that was replaced because it was silent: what that one acknowledges is the
+// fault's.
 func (s *State) counts(i int) bool {
 	all := s.primaries()
 	for _, p := range all {
@@ -197,13 +199,16 @@ func (s *State) counts(i int) bool {
 			return len(all) == 1 || (s.slice == uint8(i) && !s.n[i].stray)
 		}
 	}
+	if len(all) > 1 || s.any(func(n *node) bool { return n.former }) {
+		return s.slice == uint8(i) && !s.n[i].former
+	}
 	return true
 }
 
 // living is what the servers still hold whose pods nobody has ended.
 func (s *State) living() (all writes) {
 	for i := range s.n {
-		if s.n[i].proc == procUp && s.n[i].phase == running {
+		if s.n[i].proc == procUp && s.n[i].phase == running && !s.n[i].stuck() && !s.n[i].former {
 			all |= s.n[i].set
 		}
 	}
@@ -217,8 +222,8 @@ func (s *State) living() (all writes) {
 func (w *World) lasting(s *State) (all writes) {
 	for i := range s.n {
 		n := s.n[i]
-		if i >= int(s.size) {
-			continue // scaled in: its volume is not looked at again
+		if i >= int(s.size) || n.stuck() || n.former {
+			continue // scaled in: its volume is not looked at again; or it may be passed over
 		}
 		if n.phase == terminating && n.proc != procDead {
 			w.save(&n, true)
@@ -227,7 +232,7 @@ func (w *World) lasting(s *State) (all writes) {
 		if w.Durable || (n.phase == running && n.gate != gateNever) {
 			all |= n.diskSet
 		}
-		if n.proc != procDead && (w.Durable || n.gate != gateNever || !n.silent) {
+		if n.proc != procDead && (w.Durable || n.gate != gateNever || !n.mute()) {
 			all |= n.set
 		}
 	}

@@ -79,6 +79,11 @@ type node struct {
 	proc, role, follows, link uint8
 	fail, target              uint8
 	silent                    bool // it answers its clients, but not us
+	frozen                    bool // it answers nobody, and does nothing
+	apart                     bool // it and its clients are cut off from all others
+	long                      bool // we have not been answered for as long as a primary may be silent
+	deaf                      bool // nor has the replica heard from its primary for so long
+	former                    bool // another was promoted in its place while it was silent
 	cut                       bool // no link to a primary can stand
 	broken                    bool // its container cannot start again
 	clients                   bool // somebody is connected to it
@@ -132,7 +137,18 @@ func (s *State) ready(i int) bool {
 }
 
 // down is the truth that the design's word means.
-func (s *State) down(i int) bool { return !s.ready(i) || s.n[i].silent }
+func (s *State) down(i int) bool { return !s.ready(i) || s.n[i].mute() }
+
+// mute says that the operator is not answered.
+func (n *node) mute() bool { return n.silent || n.frozen || n.apart }
+
+// stuck says that nothing passes between the node and its primary or replicas.
+func (n *node) stuck() bool { return n.frozen || n.apart }
+
+// passes says that what a replica's primary writes reaches it.
+func (s *State) passes(replica *node) bool {
+	return replica.follows >= maxNodes || (!replica.stuck() && !s.n[replica.follows].stuck())
+}
 
 // primaries are the servers that say that they are primary, heard or not.
 func (s *State) primaries() (all []int) {
@@ -202,6 +218,11 @@ func (s *State) canonical() {
 	for i := range s.n {
 		s.n[i].tidy()
 	}
+	for i := range s.n {
+		n := &s.n[i]
+		n.long = n.long && n.mute()
+		n.deaf = n.deaf && n.link == linkUp && !s.passes(n)
+	}
 	if s.op.kind == stepNone {
 		s.op = operator{}
 	}
@@ -235,13 +256,13 @@ func (n *node) tidy() {
 	}
 	if n.proc == procDead {
 		n.role, n.follows, n.link, n.fail, n.target = 0, nobody, 0, 0, 0
-		n.hist, n.hist2, n.off2, n.set, n.clients, n.stray = 0, 0, 0, 0, false, false
+		n.hist, n.hist2, n.off2, n.set, n.clients, n.stray, n.frozen = 0, 0, 0, 0, false, false, false
 	}
 	if n.role != roleReplica {
 		n.follows, n.link = nobody, linkDown
 	}
 	if n.role != rolePrimary {
-		n.stray = false
+		n.stray, n.former = false, false
 	}
 	if n.fail == failNone {
 		n.target = 0

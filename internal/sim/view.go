@@ -11,6 +11,9 @@ import (
 // still counts as synced, one that lacks two does not.
 const maxLag = 1
 
+// downAfter is the simulated bound of a silence.
+const downAfter = 5 * time.Second
+
 // clientDrain is the simulated bound of a drain.
 const clientDrain = 10 * time.Second
 
@@ -77,7 +80,7 @@ func (w *World) View(s *State) model.Snapshot {
 	return model.Snapshot{
 		Instance: "ns/v", Topology: w.Topology, Shards: []model.Shard{shard},
 		Policy: model.Policy{Strategy: w.strategy(), Nodes: int(spec.Nodes), MaxLag: maxLag,
-			ClientDrain: clientDrain, Durable: w.Durable, Surge: w.surge(s), Paused: spec.Paused},
+			ClientDrain: clientDrain, DownAfter: downAfter, Durable: w.Durable, Surge: w.surge(s), Paused: spec.Paused},
 	}
 }
 
@@ -106,12 +109,17 @@ func (w *World) viewNode(s *State, i int) model.Node {
 	out.InService, out.Admitted = n.gate == gateIn, n.gate != gateNever
 	out.Revision = revisions[n.rev]
 	out.RoleLabel = model.Role(n.label)
-	out.Dead = n.proc == procDead && !n.silent
+	out.Dead = n.proc == procDead && !n.mute()
+	out.PingEvery = time.Second
+	if n.long {
+		// The host of a frozen server is well.
+		out.SilentFor, out.HostLost = downAfter, n.apart
+	}
 	out.Draining = n.drain != drainNo
 	if n.drain == drainPassed {
 		out.DrainingFor = clientDrain
 	}
-	if n.proc != procDead && !n.silent {
+	if n.proc != procDead && !n.mute() {
 		out.Server = w.viewServer(s, i)
 	}
 	return out
@@ -141,6 +149,9 @@ func (w *World) viewServer(s *State, i int) model.Server {
 	srv.Follows = model.Nobody
 	if n.follows != nobody {
 		srv.Follows = address(n.follows)
+	}
+	if n.deaf {
+		srv.LastIO = downAfter
 	}
 	srv.LinkUp, srv.Syncing = n.link == linkUp, n.link == linkSyncing
 	switch n.link {

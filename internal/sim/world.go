@@ -36,6 +36,8 @@ type Faults struct {
 	CrashLoop bool // as above, but it cannot start before its pod is replaced
 	Delete    bool // somebody else deletes a pod
 	Silence   bool // a server stops answering us, not its clients
+	Freeze    bool // a server stops answering anybody
+	Apart     bool // a server and its clients are cut off from all others
 	Cut       bool // the link of a replica breaks
 	User      bool // somebody runs REPLICAOF NO ONE on a replica
 	Timeout   bool // a FAILOVER times out though its target was well
@@ -83,6 +85,9 @@ func (w *World) decide(snap model.Snapshot) (model.Plan, error) {
 }
 
 func (w *World) spec(s *State) Spec { return w.Specs[s.spec] }
+
+// losses says that silences matter in this world.
+func (w *World) losses() bool { return w.Faults.Freeze || w.Faults.Apart }
 
 func (w *World) strategy() model.Strategy {
 	if w.Strategy == "" {

@@ -26,7 +26,7 @@ var (
 
 // Worlds are what `go test` explores, each of them whole.
 func Worlds() []World {
-	return append(append(smallWorlds(), threeNodeWorlds()...), surgeWorlds()...)
+	return slices.Concat(smallWorlds(), threeNodeWorlds(), surgeWorlds(), lossWorlds())
 }
 
 func smallWorlds() []World {

@@ -93,7 +93,7 @@ func remember(out *v1alpha1.ValkeyStatus, snap model.Snapshot) {
 		return
 	}
 	rules, err := topology.For(snap)
-	trusted := err == nil && rules.Recognised(primary)
+	trusted := err == nil && rules.Recognised(primary) && !rules.Outdated(shard)
 	out.Primary = primary.Name
 	if !trusted {
 		return

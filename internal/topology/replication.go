@@ -2,6 +2,7 @@ package topology
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/valkeeper/valkeeper/internal/model"
@@ -20,6 +21,15 @@ type replication struct {
 // Missing holds while anybody speaks for a primary that cannot be seen.
 func (r replication) Missing(shard model.Shard) (string, model.Decision) {
 	return inquest{shard: shard, downAfter: r.downAfter}.verdict()
+}
+
+// Outdated goes by the history: one that was followed by another has ended, and a
+// primary that still writes it has been silent while that happened. It may find
+// itself alone if its successor is gone. Once the Service leads to it, it has been
+// chosen.
+func (replication) Outdated(shard model.Shard) bool {
+	p, only := shard.Primary()
+	return only && p.Address != shard.Traffic.Primary && slices.Index(shard.Memory.History, p.Server.ReplID) > 0
 }
 
 // HandoverGates holds while a failover runs on the primary, ours or a user's.

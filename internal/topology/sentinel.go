@@ -190,6 +190,9 @@ func at(shard model.Shard, address string) string {
 // Missing leaves a silent primary to the Sentinels: they are the witnesses.
 func (s sentinel) Missing(shard model.Shard) (string, model.Decision) { return s.loner.Missing(shard) }
 
+// Outdated leaves it to the Sentinels whom to take for the primary.
+func (sentinel) Outdated(model.Shard) bool { return false }
+
 // Vacancy waits for Sentinels that fail over, or may, or that reach whom they name.
 func (s sentinel) Vacancy(shard model.Shard) model.Decision {
 	if n, busy := s.failingOver(); busy {

@@ -32,6 +32,10 @@ type Rules interface {
 	// Follows says whether a node is told to follow this primary.
 	Follows(n, primary model.Node) bool
 
+	// Outdated says that the shard's only primary is one of earlier, which another has
+	// replaced: it is neither remembered nor followed while newer data may be found.
+	Outdated(shard model.Shard) bool
+
 	// HandoverGates are the holds that only this topology knows, asked before
 	// the role of a primary moves to the target.
 	HandoverGates(shard model.Shard, target model.Node) []model.Hold
@@ -86,6 +90,7 @@ func (loner) Missing(shard model.Shard) (string, model.Decision) {
 }
 
 func (loner) Recognised(model.Node) bool { return true }
+func (loner) Outdated(model.Shard) bool  { return false }
 
 func (loner) Follows(n, primary model.Node) bool { return n.Server.Follows == primary.Address }
 
