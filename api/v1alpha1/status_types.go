@@ -94,6 +94,10 @@ type ValkeyStatus struct {
 	// lastHandover is the newest handover that succeeded.
 	// +optional
 	LastHandover *HandoverStatus `json:"lastHandover,omitempty"`
+	// lastFailover is the newest promotion in the place of a primary that was lost
+	// unplanned. It is not kept with topology Cluster.
+	// +optional
+	LastFailover *FailoverStatus `json:"lastFailover,omitempty"`
 	// handoverFailure is set while the newest handover failed; the next one
 	// waits longer each time.
 	// +optional
@@ -194,6 +198,23 @@ type NodeStatus struct {
 	// message is why the server is not in service, when it is not.
 	// +optional
 	Message string `json:"message,omitempty"`
+}
+
+// FailoverStatus is one promotion in the place of a primary that was lost.
+type FailoverStatus struct {
+	// from is the pod of the primary that was lost.
+	// +required
+	From string `json:"from"`
+	// to is the pod that became primary.
+	// +required
+	To string `json:"to"`
+	// time at which it had become primary.
+	// +required
+	Time metav1.MicroTime `json:"time"`
+	// why is how the primary was lost, with what its replicas said, and why this one
+	// took its place.
+	// +required
+	Why string `json:"why"`
 }
 
 // HandoverStatus is one handover that succeeded.

@@ -51,6 +51,11 @@ func (e *Events) Done(v *v1alpha1.Valkey, shard string, step model.Step) {
 	if s, ok := step.(model.MoveSlots); ok && !s.Atomic {
 		return
 	}
+	if s, ok := step.(model.Promote); ok && s.Lost != "" {
+		e.Recorder.Eventf(v, nil, corev1.EventTypeWarning, "FailedOver", "Promote", "%s",
+			note(fmt.Sprintf("%s%s was lost, and %s is primary in its place: %s", of(v, shard), s.Lost, s.Node.Name, s.Why)))
+		return
+	}
 	event, told := done[step.Kind()]
 	if !told {
 		return

@@ -134,3 +134,14 @@ func TestANoteFitsIntoAnEventWithWholeCharacters(t *testing.T) {
 		t.Error("a short note is changed")
 	}
 }
+
+func TestAnUnplannedPromotionIsAWarningThatSaysWhomItReplaces(t *testing.T) {
+	e, recorder, _ := newEvents()
+	e.Done(cartNamed("cart"), "cart", model.Promote{Node: model.Ref{Name: "cart-1"}, Lost: "cart-0", Why: "cart-0 has been silent for 5s"})
+	e.Done(cartNamed("cart"), "cart", model.Promote{Node: model.Ref{Name: "cart-1"}, Why: "a new shard"})
+	got := told(recorder)
+	if len(got) != 2 || !strings.Contains(got[0], "Warning FailedOver cart-0 was lost, and cart-1 is primary in its place: cart-0 has been silent for 5s") ||
+		!strings.Contains(got[1], "Normal Promoted promote cart-1 (a new shard)") {
+		t.Errorf("told %q", got)
+	}
+}

@@ -188,6 +188,9 @@ func (r *Reconciler) perform(ctx context.Context, actor *act.Actor, shard string
 		return max(out.Holds[0].After, stepEvery), nil
 	}
 	r.refused.done(instance, shard)
+	if promoted, ok := step.(model.Promote); ok && promoted.Lost != "" {
+		r.recordFailover(ctx, actor.Valkey, promoted)
+	}
 	r.Events.Done(actor.Valkey, shard, step)
 	countStep(instance, step)
 	logger.Info("done")

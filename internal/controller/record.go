@@ -13,6 +13,7 @@ import (
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/internal/act"
 	"github.com/valkeeper/valkeeper/internal/handover"
+	"github.com/valkeeper/valkeeper/internal/model"
 )
 
 // recordTimeout bounds the writing down of a handover, which outlives the turn.
@@ -48,6 +49,20 @@ func (r *Reconciler) recordHandover(ctx context.Context, v *v1alpha1.Valkey, sha
 	}
 	if h.Result.Outcome == handover.Unproven {
 		logger.Info("how the handover ended could not be shown; nothing is restarted before the next look settles it")
+	}
+}
+
+// recordFailover keeps whom an unplanned promotion has replaced, and why.
+func (r *Reconciler) recordFailover(ctx context.Context, v *v1alpha1.Valkey, p model.Promote) {
+	if v.Spec.IsCluster() {
+		return // its shards are told of by events
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	before := v.DeepCopy()
+	v.Status.LastFailover = &v1alpha1.FailoverStatus{From: p.Lost, To: p.Node.Name, Time: metav1.NowMicro(), Why: p.Why}
+	if err := r.patchStatus(ctx, v, before); err != nil {
+		log.FromContext(ctx).Error(err, "the failover could not be recorded")
 	}
 }
 

@@ -16,7 +16,7 @@ func frozen(silent time.Duration) model.Snapshot {
 	n := &s.Shards[0].Nodes[0]
 	n.Server, n.SilentFor = model.Server{}, silent
 	for i := 1; i < 3; i++ {
-		s.Shards[0].Nodes[i].Server.LastIO = silent.Truncate(time.Second)
+		s.Shards[0].Nodes[i].Server.LastIO = silent.Truncate(time.Second) + time.Second // they round
 	}
 	return s
 }
@@ -52,15 +52,15 @@ func TestASilentPrimaryIsReplacedOnceAllWitnessesAgree(t *testing.T) {
 		notVisible("an operator that is cut off from it alone promotes nobody", frozen(time.Hour), func(s *model.Shard) {
 			s.Nodes[1].Server.LastIO, s.Nodes[2].Server.LastIO = time.Second, 0
 		}),
-		notVisible("one replica that hears it is enough", frozen(time.Hour), func(s *model.Shard) { s.Nodes[2].Server.LastIO = 4 * time.Second }),
+		notVisible("one replica that hears it is enough", frozen(time.Hour), func(s *model.Shard) { s.Nodes[2].Server.LastIO = 5 * time.Second }),
 		notVisible("one whose link has broken and who has not tried for long enough", frozen(time.Hour), func(s *model.Shard) {
-			s.Nodes[2].Server.LinkUp, s.Nodes[2].Server.LastIO, s.Nodes[2].Server.LinkDown = false, 0, 4*time.Second
+			s.Nodes[2].Server.LinkUp, s.Nodes[2].Server.LastIO, s.Nodes[2].Server.LinkDown = false, 0, enough
 		}),
 		notVisible("one that is being sent its data", frozen(time.Hour), func(s *model.Shard) {
 			s.Nodes[2].Server.LinkUp, s.Nodes[2].Server.Syncing, s.Nodes[2].Server.LastIO = false, true, time.Second
 		}),
 		{name: "a broken link is silence too", given: frozen(enough), change: func(s *model.Shard) {
-			s.Nodes[2].Server.LinkUp, s.Nodes[2].Server.LastIO, s.Nodes[2].Server.LinkDown = false, 0, enough
+			s.Nodes[2].Server.LinkUp, s.Nodes[2].Server.LastIO, s.Nodes[2].Server.LinkDown = false, 0, enough+time.Second
 		}, step: silent},
 		notVisible("a silent replica may hear it", frozen(time.Hour), func(s *model.Shard) { silentNode(&s.Nodes[2], time.Hour) }),
 		{name: "unless Kubernetes has lost the host of that replica", given: frozen(enough), change: func(s *model.Shard) {
@@ -134,7 +134,7 @@ func TestAReplicaThatHearsItsPrimaryIsBelievedAgainstKubernetes(t *testing.T) {
 		{name: "the container is said to have ended", given: lost(), change: linked, hold: model.PrimaryNotVisible, of: "v-0"},
 		{name: "the pod was deleted by force, and the process runs on", given: forgotten(), change: linked, hold: model.PrimaryNotVisible},
 		{name: "until it has not been heard for long enough", given: forgotten(), change: func(s *model.Shard) {
-			s.Nodes[1].Server.LinkUp, s.Nodes[1].Server.LastIO = true, 5*time.Second
+			s.Nodes[1].Server.LinkUp, s.Nodes[1].Server.LastIO = true, 6*time.Second
 		}, step: "promote v-1 (the primary is gone, and this replica has the most of its history)"},
 		{name: "whom it hears may be nobody of ours", given: forgotten(), change: func(s *model.Shard) {
 			s.Nodes[1].Server.LinkUp, s.Nodes[1].Server.Follows = true, "192.0.2.7:6379"
@@ -203,7 +203,7 @@ func TestAHoldSaysHowMuchOfTheSilenceIsMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "it has been silent for 3.2s of 5s (spec.recovery.downAfter); v-1 heard from it 3s ago; the link of v-2 has been down for 2s"
+	want := "it has been silent for 3.2s of 5s (spec.recovery.downAfter); v-1 heard from it 4s ago; the link of v-2 has been down for 2s"
 	if len(p.Holds) != 1 || p.Holds[0].Detail != want {
 		t.Errorf("have %v\nwant %s", p.Holds, want)
 	}

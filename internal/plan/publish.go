@@ -64,8 +64,11 @@ func publishPods(step model.Publish) model.Decision {
 func wanted(rules topology.Rules, policy model.Policy, shard model.Shard, primary, n model.Node) model.Publication {
 	want := model.Publication{Node: n.Ref, Role: n.RoleLabel, InService: inService(policy, primary, n)}
 	want.EndDrain = n.Draining && !drainWanted(rules, policy, shard, n)
-	if want.InService && n.Server.Role != model.RoleUnknown {
+	switch {
+	case want.InService && n.Server.Role != model.RoleUnknown:
 		want.Role = n.Server.Role
+	case n.Name != primary.Name && n.RoleLabel == model.RolePrimary && !n.Server.Answered:
+		want.Role = model.RoleReplica // another has replaced it: the budget is about that one
 	}
 	return want
 }

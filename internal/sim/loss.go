@@ -89,7 +89,7 @@ func hearing() []Trial {
 			}
 		}), two(Faults{Freeze: true})},
 		{nodes("what a replica hears does not count", func(_ *model.Shard, n *model.Node) {
-			n.Server.LastIO = downAfter
+			n.Server.LastIO = time.Hour
 		}), two(Faults{Freeze: true, Silence: true})},
 		{nodes("a link that has just broken is as good as one that has been down for long", func(_ *model.Shard, n *model.Node) {
 			n.Server.LinkDown = time.Minute

@@ -151,7 +151,7 @@ func (w *World) viewServer(s *State, i int) model.Server {
 		srv.Follows = address(n.follows)
 	}
 	if n.deaf {
-		srv.LastIO = downAfter
+		srv.LastIO = time.Hour
 	}
 	srv.LinkUp, srv.Syncing = n.link == linkUp, n.link == linkSyncing
 	switch n.link {

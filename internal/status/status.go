@@ -41,6 +41,7 @@ func Derive(in Input) v1alpha1.ValkeyStatus {
 		LastPrimary:        in.Previous.LastPrimary,
 		History:            in.Previous.History,
 		LastHandover:       in.Previous.LastHandover,
+		LastFailover:       in.Previous.LastFailover,
 		HandoverFailure:    in.Previous.HandoverFailure,
 		Conditions:         slices.Clone(in.Previous.Conditions),
 	}

@@ -100,17 +100,21 @@ func (q inquest) limit(primary string) time.Duration {
 	return q.downAfter + longest
 }
 
-// idle is by how much longer than a second a server may be silent to its replicas
-// while it is well.
+// rounding: servers count in whole seconds, of a clock that they read once a second.
+// So what they have not heard for six seconds, they have not heard for five.
+const rounding = time.Second
+
+// idle is by how much longer a replica's count has to be than the silence that is
+// meant: a primary that is well may have had nothing to say for that long.
 func idle(n model.Node) time.Duration {
 	const often, byDefault = time.Second, 10 * time.Second
 	switch {
 	case n.PingEvery == 0:
-		return byDefault
+		return rounding + byDefault
 	case n.PingEvery <= often:
-		return 0
+		return rounding
 	}
-	return n.PingEvery
+	return rounding + n.PingEvery
 }
 
 // judge decides about one node that does not answer and may be primary.
@@ -178,8 +182,8 @@ func (q inquest) hear(n model.Node) (witnesses []string, h model.Hold, ok bool) 
 		case q.hears(w):
 			return nil, q.hold(n, fmt.Sprintf("%s heard from it %s ago: it lives, or did then; only the operator is not answered",
 				w.Name, seconds(w.Server.LastIO))), false
-		case !n.Refuses && q.linkDown(w) < q.downAfter:
-			return nil, q.hold(n, fmt.Sprintf("the link of %s has been down for %s of %s", w.Name, seconds(w.Server.LinkDown), q.downAfter)), false
+		case !n.Refuses && q.linkDown(w) < q.downAfter+rounding:
+			return nil, q.hold(n, fmt.Sprintf("the link of %s has been down for %s of %s", w.Name, seconds(w.Server.LinkDown), q.downAfter+rounding)), false
 		}
 		if w.InService {
 			witnesses = append(witnesses, w.Name)
@@ -192,7 +196,7 @@ func (q inquest) hear(n model.Node) (witnesses []string, h model.Hold, ok bool) 
 // judged by what was heard over it.
 func (q inquest) linkDown(w model.Node) time.Duration {
 	if w.Server.LinkUp || w.Server.Syncing {
-		return q.downAfter
+		return q.downAfter + rounding
 	}
 	return w.Server.LinkDown
 }
