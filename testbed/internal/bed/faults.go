@@ -3,6 +3,7 @@ package bed
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -80,10 +81,17 @@ type pod struct {
 	} `json:"status"`
 }
 
-// Process stops (SIGSTOP) or continues the processes of NAMESPACE/POD, or of
-// one container of it. Unlike a freezer, SIGSTOP leaves the process killable,
-// as a hung one is.
-func (b *Bed) Process(ctx context.Context, target string, stopped bool) error {
+// ProcessFaults are what can be done to the processes of a pod, by the command's
+// name. Unlike a freezer, SIGSTOP leaves the process killable, as a hung one is.
+var ProcessFaults = map[string]syscall.Signal{"freeze": syscall.SIGSTOP, "thaw": syscall.SIGCONT, "kill": syscall.SIGKILL}
+
+// Process does one of ProcessFaults to the processes of NAMESPACE/POD, or of one
+// container of it.
+func (b *Bed) Process(ctx context.Context, verb, target string) error {
+	signal, known := ProcessFaults[verb]
+	if !known {
+		return fmt.Errorf("nothing is named %q that can be done to a process", verb)
+	}
 	if err := b.requireUp(); err != nil {
 		return err
 	}
@@ -102,10 +110,6 @@ func (b *Bed) Process(ctx context.Context, target string, stopped bool) error {
 	node, err := b.Plan.Node(p.Spec.NodeName)
 	if err != nil {
 		return fmt.Errorf("pod %s is on no node of the bed: %w", target, err)
-	}
-	signal := syscall.SIGCONT
-	if stopped {
-		signal = syscall.SIGSTOP
 	}
 	signalled := 0
 	for _, container := range p.Status.Containers {
@@ -143,7 +147,7 @@ func (b *Bed) signalContainer(node network.Node, id string, signal syscall.Signa
 		return 0, err
 	}
 	for _, pid := range pids {
-		if err := syscall.Kill(pid, signal); err != nil {
+		if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return 0, fmt.Errorf("signalling process %d: %w", pid, err)
 		}
 	}

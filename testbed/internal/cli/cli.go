@@ -152,12 +152,12 @@ func node() *cobra.Command {
 }
 
 func process() *cobra.Command {
-	parent := &cobra.Command{Use: "process", Short: "Make a pod's processes stand still, or let them go on"}
-	for verb, stopped := range map[string]bool{"freeze": true, "thaw": false} {
+	parent := &cobra.Command{Use: "process", Short: "Make a pod's processes stand still, let them go on, or kill them"}
+	for _, verb := range slices.Sorted(maps.Keys(bed.ProcessFaults)) {
 		parent.AddCommand(&cobra.Command{
 			Use: verb + " NAMESPACE/POD[/CONTAINER]", Short: verb + " the processes of a pod", Args: cobra.ExactArgs(1),
 			RunE: withBed(func(cmd *cobra.Command, b *bed.Bed, args []string) error {
-				return b.Process(cmd.Context(), args[0], stopped)
+				return b.Process(cmd.Context(), verb, args[0])
 			}),
 		})
 	}
