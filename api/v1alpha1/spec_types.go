@@ -169,10 +169,11 @@ type Recovery struct {
 	OnShardLoss ShardLoss `json:"onShardLoss,omitempty"`
 	// downAfter is for how long the operator and all replicas must have heard nothing
 	// of a primary, with topology Replication, before a replica is promoted in its
-	// place: from 3s to 10m. A server that has certainly ended is not waited for.
+	// place: from 3s to 10m, and 5s when not set. A server that has certainly ended is
+	// not waited for. A server that stands still for longer, as in a slow command, is
+	// replaced, and what it had acknowledged and not sent to a replica is lost.
 	// Sentinels have sentinel.downAfter, and a Cluster has its node timeout.
 	// +optional
-	// +kubebuilder:default:="5s"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`

@@ -182,3 +182,28 @@ func TestHowLongAServerMayTakeToStop(t *testing.T) {
 		})
 	}
 }
+
+// What a pod's annotation says of its pings is what its valkey.conf says.
+func TestAPodTellsHowOftenItsServerPings(t *testing.T) {
+	for config, want := range map[string]string{
+		``: "1",
+		`, config: {repl-ping-replica-period: "7"}`:                              "7",
+		`, config: {repl-ping-slave-period: "4"}`:                                "4",
+		`, config: {repl-ping-replica-period: "7", repl-ping-slave-period: "4"}`: "4",
+	} {
+		v := instance(t, "{topology: Replication"+config+"}")
+		r := rendered(t, v, fixed())
+		if got := r.StatefulSets[0].Spec.Template.Annotations[v1alpha1.ReplicaPingAnnotation]; got != want {
+			t.Errorf("with %q the annotation says %q", config, got)
+		}
+		value := ""
+		for line := range strings.Lines(r.ConfigMap.Data[confFile]) {
+			if name, said, _ := strings.Cut(strings.TrimSpace(line), " "); strings.HasPrefix(name, "repl-ping-") {
+				value = said // the last one counts
+			}
+		}
+		if value != want {
+			t.Errorf("with %q valkey.conf says %q", config, value)
+		}
+	}
+}

@@ -1,6 +1,10 @@
 package sim
 
-import "github.com/valkeeper/valkeeper/internal/model"
+import (
+	"slices"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
 
 // roll is the change of an image in a shard of so many nodes.
 func roll(nodes uint8) []Spec { return []Spec{{Rev: 0, Nodes: nodes}, {Rev: 1, Nodes: nodes}} }

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/test/bed"
 	"github.com/valkeeper/valkeeper/test/ledger/report"
 )
@@ -84,8 +85,8 @@ func (w *world) sayPrimary(i *bed.Instance) []string {
 	return out
 }
 
-// kept is how many keys each server of an instance holds: all the same, and as many
-// as the primary.
+// sameEverywhere waits until each server of an instance holds as many keys as its
+// primary, which is some.
 func (w *world) sameEverywhere(i *bed.Instance) {
 	w.Helper()
 	w.must(i.AwaitReady(w.ctx, toRoll))
@@ -187,9 +188,9 @@ func TestAShortStallPromotesNobody(t *testing.T) {
 	w.proven(ledger)
 }
 
-// primaryElsewhere makes the primary's host another one than the operator's, or the
-// same, by a user's own FAILOVER.
-func (w *world) primaryElsewhere(i *bed.Instance, elsewhere bool) (primary corev1.Pod, operators string) {
+// primaryElsewhere makes the primary's host another one than the operator's, by a
+// user's own FAILOVER.
+func (w *world) primaryElsewhere(i *bed.Instance) (primary corev1.Pod, operators string) {
 	w.Helper()
 	operators, err := cluster.OperatorHost(w.ctx)
 	w.must(err)
@@ -203,7 +204,7 @@ func (w *world) primaryElsewhere(i *bed.Instance, elsewhere bool) (primary corev
 				primary = p
 			}
 		}
-		if (primary.Spec.NodeName != operators) == elsewhere {
+		if primary.Spec.NodeName != operators {
 			return true, "", nil
 		}
 		_, err = i.Command(ctx, name, "FAILOVER", "TIMEOUT", "5000")
@@ -218,7 +219,7 @@ func TestAPrimaryWhoseHostIsCutOffIsReplacedAndFollowsWhenItIsBack(t *testing.T)
 	w := enter(t)
 	w.onTestbed()
 	i := w.make("cache")
-	primary, operators := w.primaryElsewhere(i, true)
+	primary, operators := w.primaryElsewhere(i)
 	ledger := w.write(i, bed.Load{Writers: bed.Light.Writers, Rate: bed.Light.Rate, Host: operators})
 	w.must(ledger.AwaitWrites(w.ctx, 500))
 	w.must(cluster.Node(w.ctx, "cut", primary.Spec.NodeName))
@@ -240,7 +241,7 @@ func TestAnOperatorThatIsCutOffPromotesNobody(t *testing.T) {
 	w := enter(t)
 	w.onTestbed()
 	i := w.make("cache")
-	primary, operators := w.primaryElsewhere(i, true)
+	primary, operators := w.primaryElsewhere(i)
 	ledger := w.write(i, bed.Load{Writers: bed.Light.Writers, Rate: bed.Light.Rate, Host: primary.Spec.NodeName})
 	w.must(ledger.AwaitWrites(w.ctx, 500))
 	w.must(cluster.Node(w.ctx, "cut", operators))
@@ -264,14 +265,14 @@ func TestAPrimaryThatOnlyTheOperatorDoesNotSeeIsKept(t *testing.T) {
 	i := w.make("cache")
 	ledger := w.write(i, bed.Light)
 	primary := w.primary(i)
-	w.command(i, primary, "ACL", "SETUSER", "valkeeper", "off")
-	w.command(i, primary, "CLIENT", "KILL", "USER", "valkeeper")
+	w.command(i, primary, "ACL", "SETUSER", v1alpha1.OperatorUser, "off")
+	w.command(i, primary, "CLIENT", "KILL", "USER", v1alpha1.OperatorUser)
 	_, err := i.AwaitHold(w.ctx, toHold, "", "PrimaryNotVisible")
 	w.must(err)
 	w.stays(20*time.Second, "the primary takes writes", func() bool {
 		return w.command(i, primary, "SET", "still", "writable") == "OK"
 	})
-	w.command(i, primary, "ACL", "SETUSER", "valkeeper", "on")
+	w.command(i, primary, "ACL", "SETUSER", v1alpha1.OperatorUser, "on")
 	w.must(i.AwaitReady(w.ctx, toCome))
 	if now := w.primary(i); now != primary {
 		t.Errorf("%s was promoted in the place of %s", now, primary)
