@@ -182,3 +182,20 @@ func TestADrainSendsAwayUsersAndNobodyElse(t *testing.T) {
 		t.Errorf("told %q", got)
 	}
 }
+
+func TestWhoIsDemotedIsLeftByItsClients(t *testing.T) {
+	const clients = "id=7 addr=10.0.0.9:1 name= user=default age=1 idle=1 flags=N cmd=set\n"
+	for _, demotes := range []bool{true, false} {
+		p := newPair(t)
+		p.old.Reply("CLIENT LIST TYPE normal", fake.Bulk(clients))
+		p.old.Reply("CLIENT KILL", ":1\r\n")
+		step := model.Follow{Node: p.step.From, Primary: p.step.To, Demotes: demotes}
+		p.planned(step)
+		if _, err := p.Do(t.Context(), shard, step); err != nil {
+			t.Fatal(err)
+		}
+		if !sent(p.old, "REPLICAOF") || sent(p.old, "CLIENT KILL ID 7") != demotes {
+			t.Errorf("demoted: %t; sent %q", demotes, p.old.Got())
+		}
+	}
+}

@@ -223,3 +223,82 @@ func TestAReturnedPrimaryIsDemotedWithItsClients(t *testing.T) {
 		t.Errorf("%#v", p.Steps["v"])
 	}
 }
+
+// returned is a shard whose lost primary v-0 has come back, still writing its old
+// history, after v-1 had been promoted in its place, published and remembered. v-1 has
+// ended since.
+func returned() model.Snapshot {
+	snap := healthy()
+	s := &snap.Shards[0]
+	s.Traffic.Primary, s.Traffic.Replicas = addr(1), []string{addr(2)}
+	s.Memory = model.Memory{Formed: true, Primary: "v-1", History: []string{"h2", "h1"}}
+	for i := 1; i < 3; i++ {
+		s.Nodes[i].Server.ReplID, s.Nodes[i].Server.ReplID2, s.Nodes[i].Server.Offset = "h2", "h1", 1100
+	}
+	s.Nodes[2].Server.Follows, s.Nodes[2].Server.LinkUp, s.Nodes[2].Server.LinkDown = addr(1), false, time.Second
+	s.Nodes[1].Server, s.Nodes[1].Dead = model.Server{}, true
+	return snap
+}
+
+func TestAPrimaryOfEarlierIsNotTrustedForBeingAlone(t *testing.T) {
+	run(t, []incident{
+		{name: "a replica that has newer data takes over", given: returned(),
+			step: "promote v-2 (the primary is gone, and this replica has the most of its history)"},
+		{name: "its successor is only silent", given: returned(), change: func(s *model.Shard) {
+			silentNode(&s.Nodes[1], 0)
+			s.Nodes[1].Dead = false
+		}, hold: model.PrimaryNotVisible, of: "v-1"},
+		{name: "its successor has restarted with newer data", given: durable(returned()), change: func(s *model.Shard) {
+			absent(&s.Nodes[2])
+			rebooted(&s.Nodes[1])
+			s.Nodes[1].Server = model.Server{Answered: true, Role: model.RoleReplica, Follows: model.Nobody, ReplID: "h2", ReplID2: "h1", Offset: 1100, Keys: 10}
+		}, hold: model.WaitingForCopies, of: "v-2"},
+		{name: "all have been seen, and its successor has the most", given: returned(), change: func(s *model.Shard) {
+			absent(&s.Nodes[2])
+			rebooted(&s.Nodes[1])
+			s.Nodes[1].Server = model.Server{Answered: true, Role: model.RoleReplica, Follows: model.Nobody, ReplID: "h2", ReplID2: "h1", Offset: 1100, Keys: 10}
+		}, step: "promote v-1 (it holds newer data than v-0, which has come back as the primary that it was)"},
+		{name: "nothing newer is left: it is the best there is", given: returned(), change: func(s *model.Shard) {
+			absent(&s.Nodes[1])
+			reborn(&s.Nodes[2])
+		}, step: "publish primary v-0, replicas [v-0]"},
+		{name: "clients are led to it, so it has been chosen", given: returned(), change: func(s *model.Shard) { s.Traffic.Primary = addr(0) },
+			step: "let v-2 follow v-0 (it follows somebody else)"},
+	})
+	snap := returned()
+	snap.Topology = model.Standalone
+	incident{name: "only where the operator promotes", given: snap, step: "publish primary v-0, replicas [v-2]"}.check(t)
+}
+
+func TestOfTwoThatNobodyWasEverLedToTheOneWithMoreStays(t *testing.T) {
+	run(t, []incident{{name: "promoted one after the other", given: healthy(), change: func(s *model.Shard) {
+		for i := 1; i < 3; i++ {
+			n := &s.Nodes[i]
+			n.Server.Role, n.Server.Follows, n.Server.LinkUp = model.RolePrimary, "", false
+			n.Server.ReplID, n.Server.ReplID2, n.Server.Offset = "new-"+n.Name, "h1", int64(1000+i)
+		}
+		s.Nodes[0].Server, s.Nodes[0].Dead = model.Server{}, true
+	}, step: "let v-1 follow v-2 (a second primary; clients are served by v-2)", hold: model.TwoPrimaries}})
+}
+
+// The budget of the primary is about the one that there is.
+func TestALostPrimaryLosesItsLabel(t *testing.T) {
+	snap := healthy()
+	s := &snap.Shards[0]
+	silentNode(&s.Nodes[0], time.Minute)
+	s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows, s.Nodes[1].Server.ReplID, s.Nodes[1].Server.ReplID2 = model.RolePrimary, "", "h2", "h1"
+	p, err := plan.Next(snap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	step, ok := p.Steps["v"].(model.Publish)
+	if !ok {
+		t.Fatalf("%v", p)
+	}
+	for _, n := range step.Nodes {
+		if n.Node.Name == "v-0" && n.Role == model.RoleReplica {
+			return
+		}
+	}
+	t.Errorf("%+v", step.Nodes)
+}

@@ -70,7 +70,7 @@ func drawWorld(t *rapid.T) World {
 		Durable: rapid.Bool().Draw(t, "volumes"),
 		New:     rapid.Bool().Draw(t, "new"),
 		Quiet:   rapid.Bool().Draw(t, "quiet"),
-		Faults:  Faults{Crash: true, Delete: true, Silence: true, Cut: true, Timeout: true, Budget: true},
+		Faults:  Faults{Crash: true, Delete: true, Silence: true, Freeze: true, Apart: true, Cut: true, Timeout: true, Budget: true},
 		// What two crashes within a step can do is the explorer's to say.
 		MaxFaults: 3, MaxCrashes: 4, MaxWrites: 5,
 	}
