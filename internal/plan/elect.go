@@ -166,8 +166,12 @@ func mayHoldCopy(policy model.Policy, shard model.Shard, n model.Node) bool {
 // newerCopy compares all copies with that of an outdated primary. If none is newer,
 // that one is the best there is, and goes on.
 func newerCopy(rules topology.Rules, shard model.Shard, old model.Node) model.Decision {
+	ended := slices.Index(shard.Memory.History, old.Server.ReplID)
+	if ended < 0 {
+		ended = slices.Index(shard.Memory.History, old.Server.ReplID2)
+	}
 	newer := slices.DeleteFunc(promotable(shard), func(n model.Node) bool {
-		return n.Server.Keys == 0 || historyRank(shard, n) >= historyRank(shard, old)
+		return n.Server.Keys == 0 || historyRank(shard, n) >= ended
 	})
 	return promoteNewest(rules, shard, newer, fmt.Sprintf("it holds newer data than %s, which has come back as the primary that it was", old.Name))
 }

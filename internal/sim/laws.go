@@ -71,16 +71,19 @@ func (r *run) checkPromote(s *State, i int) {
 			r.violate(5, "%s is made primary while %s is: %s", podNames[i], podNames[p], why)
 		}
 		s.n[p].former = true
-		s.owed &= s.living() // what only the lost one has is the fault's
+		s.owed &= s.heard() // what only the lost one has is the fault's
 	}
 	if s.passedOver() {
-		s.owed &= s.living()
+		s.owed &= s.heard()
 	}
 	if missing := s.owed &^ s.n[i].set; missing != 0 {
 		r.violate(9, "%s is made primary and lacks acknowledged writes %b", podNames[i], missing)
 	}
 	for j := range s.n {
 		n := &s.n[j]
+		if n.mute() && n.long {
+			continue // lost: should it come back, its target refuses, or it gives up
+		}
 		if t := s.target(n); n.fail != failNone && t.proc == procUp && (j != i || t.follows == uint8(i)) {
 			r.violate(10, "%s is made primary while the FAILOVER of %s runs", podNames[i], podNames[j])
 		}

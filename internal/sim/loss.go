@@ -67,7 +67,13 @@ func lossWorlds() []World {
 // outdated says that the only primary is one of earlier: its history has been
 // followed by another, and the Service leads elsewhere.
 func (s *State) outdated(p int) bool {
-	return s.slice != uint8(p) && slices.Index(s.hists[:], s.n[p].hist) > 0
+	if s.slice == uint8(p) {
+		return false
+	}
+	if at := slices.Index(s.hists[:], s.n[p].hist); at >= 0 {
+		return at > 0
+	}
+	return s.n[p].hist2 != 0 && slices.Index(s.hists[:], s.n[p].hist2) > 0
 }
 
 // passedOver says that a silent node has had its time, and is not waited for although
@@ -113,4 +119,15 @@ func hearing() []Trial {
 			return snap
 		}}, two(Faults{Freeze: true, Apart: true})},
 	}
+}
+
+// heard is what the servers hold that are not passed over.
+func (s *State) heard() writes {
+	rest := *s
+	for i := range rest.n {
+		if n := &rest.n[i]; n.mute() && n.long {
+			n.proc = procDead
+		}
+	}
+	return rest.living()
 }

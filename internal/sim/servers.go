@@ -176,7 +176,7 @@ func (w *World) save(n *node, clean bool) {
 func (s *State) heir(i int) bool {
 	for j := range s.n {
 		n := &s.n[j]
-		if j == i || n.proc != procUp || n.phase != running || n.stuck() || n.former {
+		if j == i || n.proc != procUp || n.phase != running || n.former {
 			continue
 		}
 		in := n.gate == gateIn || s.op.pub[j]&pubIn != 0
@@ -208,7 +208,7 @@ func (s *State) counts(i int) bool {
 // living is what the servers still hold whose pods nobody has ended.
 func (s *State) living() (all writes) {
 	for i := range s.n {
-		if s.n[i].proc == procUp && s.n[i].phase == running && !s.n[i].stuck() && !s.n[i].former {
+		if s.n[i].proc == procUp && s.n[i].phase == running && !s.n[i].former {
 			all |= s.n[i].set
 		}
 	}
@@ -222,8 +222,8 @@ func (s *State) living() (all writes) {
 func (w *World) lasting(s *State) (all writes) {
 	for i := range s.n {
 		n := s.n[i]
-		if i >= int(s.size) || n.stuck() || n.former {
-			continue // scaled in: its volume is not looked at again; or it may be passed over
+		if i >= int(s.size) || n.former {
+			continue // scaled in: its volume is not looked at again; or another has replaced it
 		}
 		if n.phase == terminating && n.proc != procDead {
 			w.save(&n, true)

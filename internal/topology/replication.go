@@ -29,7 +29,14 @@ func (r replication) Missing(shard model.Shard) (string, model.Decision) {
 // chosen.
 func (replication) Outdated(shard model.Shard) bool {
 	p, only := shard.Primary()
-	return only && p.Address != shard.Traffic.Primary && slices.Index(shard.Memory.History, p.Server.ReplID) > 0
+	if !only || p.Address == shard.Traffic.Primary {
+		return false
+	}
+	known := shard.Memory.History
+	if at := slices.Index(known, p.Server.ReplID); at >= 0 {
+		return at > 0
+	}
+	return slices.Index(known, p.Server.ReplID2) > 0 // it has begun another one since
 }
 
 // HandoverGates holds while a failover runs on the primary, ours or a user's.
