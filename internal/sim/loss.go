@@ -28,7 +28,7 @@ func (s *State) notLost(p int) string {
 		follows := w.role == roleReplica && w.follows == uint8(p)
 		switch {
 		case w.role == rolePrimary && w.former:
-		case w.mute() && !(w.apart && w.long):
+		case w.mute() && (!w.apart || !w.long):
 			return fmt.Sprintf("%s has not been heard, and its host is well", podNames[j])
 		case w.mute() || !follows:
 		case (w.link == linkUp && !w.deaf) || w.link == linkSyncing || w.link == linkDown:
