@@ -83,6 +83,7 @@ func TestARealClusterFromABareMachine(t *testing.T) {
 	b.k(t, "create", "namespace", namespace)
 	t.Cleanup(func() {
 		_, _ = call(b.command, "node", "heal", "node-2")
+		_, _ = call(b.command, "node", "quick", "node-2")
 		_, _ = b.try("delete", "namespace", namespace, "--timeout=60s")
 	})
 	b.k(t, "label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
@@ -128,6 +129,39 @@ func TestARealClusterFromABareMachine(t *testing.T) {
 		must(t, b.command, "process", "thaw", namespace+"/vk-1/valkey")
 		b.k(t, "wait", "--for=condition=Ready", "pod/vk-1", "--timeout=30s")
 	})
+	t.Run("a killed process is another one afterwards", func(t *testing.T) { killed(t, b) })
+	t.Run("a frozen API server does not answer, and then does", func(t *testing.T) {
+		must(t, b.command, "component", "freeze", "kube-apiserver")
+		_, err := b.try("get", "--raw", "/readyz", "--request-timeout=2s")
+		must(t, b.command, "component", "thaw", "kube-apiserver")
+		if err == nil {
+			t.Error("a frozen API server answered")
+		}
+		b.k(t, "get", "--raw", "/readyz")
+	})
+	t.Run("a slow link is slow, and then is not", func(t *testing.T) {
+		took := func() time.Duration {
+			began := time.Now()
+			b.k(t, "exec", "vk-0", "--", "sh", "-c", "head -c 100000 /dev/zero | tr '\\0' x | valkey-cli -h vk-1.vk-h -x echo >/dev/null")
+			return time.Since(began)
+		}
+		must(t, b.command, "node", "slow", "node-2")
+		slow := took()
+		must(t, b.command, "node", "quick", "node-2")
+		if quick := took(); slow < 2*time.Second || quick > slow/2 {
+			t.Errorf("100 kB there and back took %s over a slow link, %s over the usual one", slow, quick)
+		}
+	})
+}
+
+func killed(t *testing.T, b bed) {
+	restarts := func() string {
+		return b.k(t, "get", "pod", "vk-1", "-o", "jsonpath={.status.containerStatuses[0].restartCount}")
+	}
+	before := restarts()
+	must(t, b.command, "process", "kill", namespace+"/vk-1")
+	eventually(t, "vk-1 to be started again", time.Minute, func() (bool, string) { return restarts() != before, before })
+	b.k(t, "wait", "--for=condition=Ready", "pod/vk-1", "--timeout=30s")
 }
 
 func evict(t *testing.T, b bed, pod string) error {

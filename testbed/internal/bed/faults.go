@@ -21,6 +21,8 @@ var NodeFaults = map[string]string{
 	"thaw":   "let a frozen node go on",
 	"cut":    "take a node's link down: nothing reaches it, it reaches nothing",
 	"heal":   "take a node's link up again",
+	"slow":   "make a node's link narrow: what does not fit waits, then is lost",
+	"quick":  "make a node's link as wide as it was",
 }
 
 // Node does one of NodeFaults to a node.
@@ -61,6 +63,10 @@ func (b *Bed) Node(ctx context.Context, verb, name string) error {
 		return network.SetLink(ctx, node, false)
 	case "heal":
 		return network.SetLink(ctx, node, true)
+	case "slow":
+		return network.Narrow(ctx, node)
+	case "quick":
+		return network.Widen(ctx, node)
 	}
 	return fmt.Errorf("nothing is named %q that can be done to a node", verb)
 }
@@ -146,10 +152,14 @@ func (b *Bed) signalContainer(node network.Node, id string, signal syscall.Signa
 	if err != nil {
 		return 0, err
 	}
+	signalled := 0
 	for _, pid := range pids {
-		if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+		switch err := syscall.Kill(pid, signal); {
+		case err == nil:
+			signalled++
+		case !errors.Is(err, syscall.ESRCH): // it has ended by itself since, as a probe does
 			return 0, fmt.Errorf("signalling process %d: %w", pid, err)
 		}
 	}
-	return len(pids), nil
+	return signalled, nil
 }

@@ -145,7 +145,7 @@ func (b *Bed) powerOn(ctx context.Context, node network.Node) error {
 	if err := b.tree.Thaw(nodeCgroup(node.Name)); err != nil {
 		return err
 	}
-	if err := network.SetLink(ctx, node, true); err != nil {
+	if err := errors.Join(network.SetLink(ctx, node, true), network.Widen(ctx, node)); err != nil {
 		return err
 	}
 	if err := b.startRuntime(ctx, node); err != nil {

@@ -17,7 +17,7 @@ import (
 )
 
 // Up brings the bed up, or mends one that is: whatever runs is left alone,
-// whatever does not is started, frozen nodes thaw and cut ones are joined.
+// whatever does not is started, what is frozen thaws, links that are cut or slow heal.
 func (b *Bed) Up(ctx context.Context) error {
 	unlock, err := b.lock(ctx)
 	if err != nil {
@@ -89,7 +89,7 @@ func (b *Bed) start(ctx context.Context) error {
 	if err := b.startManagement(ctx); err != nil {
 		return err
 	}
-	if err := b.startStore(); err != nil {
+	if err := errors.Join(b.thawAll(), b.startStore()); err != nil {
 		return err
 	}
 	if err := b.startAPIServer(); err != nil {

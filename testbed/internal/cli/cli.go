@@ -25,7 +25,7 @@ func New() *cobra.Command {
 	}
 	root.AddCommand(
 		up(), down(), status(), kubeconfig(), env(), loadImage(), run(), logs(),
-		node(), process(), valkeyRoot(), apiserver(), forward(),
+		node(), process(), component(), valkeyRoot(), apiserver(), forward(),
 	)
 	return root
 }
@@ -139,7 +139,7 @@ func logs() *cobra.Command {
 }
 
 func node() *cobra.Command {
-	parent := &cobra.Command{Use: "node", Short: "Stop, freeze or cut off a node, and the reverse"}
+	parent := &cobra.Command{Use: "node", Short: "Stop, freeze, cut off or slow down a node, and the reverse"}
 	for _, verb := range slices.Sorted(maps.Keys(bed.NodeFaults)) {
 		parent.AddCommand(&cobra.Command{
 			Use: verb + " NODE", Short: bed.NodeFaults[verb], Args: cobra.ExactArgs(1),
@@ -159,6 +159,17 @@ func process() *cobra.Command {
 			RunE: withBed(func(cmd *cobra.Command, b *bed.Bed, args []string) error {
 				return b.Process(cmd.Context(), verb, args[0])
 			}),
+		})
+	}
+	return parent
+}
+
+func component() *cobra.Command {
+	parent := &cobra.Command{Use: "component", Short: "Make a program of the bed itself stand still, such as kube-apiserver"}
+	for _, verb := range slices.Sorted(maps.Keys(bed.ComponentFaults)) {
+		parent.AddCommand(&cobra.Command{
+			Use: verb + " COMPONENT", Short: bed.ComponentFaults[verb], Args: cobra.ExactArgs(1),
+			RunE: withBed(func(_ *cobra.Command, b *bed.Bed, args []string) error { return b.Component(verb, args[0]) }),
 		})
 	}
 	return parent
