@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -44,7 +46,7 @@ func (r *Run) readBack(ctx context.Context) []report.Node {
 	if err != nil {
 		r.problem("no primary behind %s to read back from: %v", r.config.Addr, err)
 		primary.Error, primary.CaughtUp, primary.Role = err.Error(), false, roleUnknown
-		primary.Missing = r.history.Acknowledged()
+		r.note(&primary, r.history.Unread(nil))
 		return []report.Node{primary}
 	}
 	primary.RunID, primary.Name = goal.runID, r.podOf(goal.runID)
@@ -166,7 +168,7 @@ var errIsPrimary = errors.New("this is the primary itself, not a replica")
 // node is one of the replicas.
 func (r *Run) readReplica(ctx context.Context, node *report.Node, goal target) bool {
 	if node.Address == "" {
-		node.Missing = r.history.Acknowledged()
+		r.note(node, r.history.Unread(goal.slots))
 		r.replicaProblem(node, errors.New("the pod has no address, so it could not be read back"))
 		return true
 	}
@@ -246,11 +248,26 @@ func (r *Run) compare(ctx context.Context, node *report.Node, slots *history.Slo
 	reader := r.settings.NewReader(node.Address)
 	defer func() { _ = reader.Close() }()
 	tally, err := r.history.Compare(ctx, r.keys, slots, reader)
-	node.Checked, node.Missing, node.Diverged = tally.Checked, tally.Missing, tally.Diverged
-	node.Examples = tally.Examples
+	r.note(node, tally)
 	if err != nil {
 		node.Error = err.Error()
 		r.problem("reading back from %s: %v", nodeName(*node), err)
+	}
+}
+
+// note puts a tally into the report.
+func (r *Run) note(node *report.Node, tally history.Tally) {
+	node.Checked, node.Missing, node.Diverged = tally.Checked, tally.Missing, tally.Diverged
+	node.Examples, node.Absent = tally.Examples, nil
+	servers := r.settings.Registry.Servers()
+	for _, server := range slices.Sorted(maps.Keys(tally.Absent)) {
+		a := tally.Absent[server]
+		one := report.Absent{Count: a.Count, FirstMs: milliseconds(a.First), LastMs: milliseconds(a.Last)}
+		if server != history.Unattributed {
+			one.RunID = servers[server].RunID
+			one.Pod = r.podOf(one.RunID)
+		}
+		node.Absent = append(node.Absent, one)
 	}
 }
 

@@ -76,9 +76,6 @@ func (r *Run) unowned(v view) report.Node {
 		}
 	}
 	node := report.Node{Address: r.config.Addr, Role: roleNobody, Error: fmt.Sprintf("%d slots have no owner that answers", slots.Len())}
-	_ = r.history.Batches(r.keys, &slots, func(keys []string) error { // nothing in it fails
-		node.Missing += len(keys)
-		return nil
-	})
+	r.note(&node, r.history.Unread(&slots))
 	return node
 }

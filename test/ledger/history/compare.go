@@ -37,6 +37,29 @@ type Tally struct {
 	Diverged int
 	// Examples names the first few keys that are missing or differ.
 	Examples []string
+	// Absent divides those that are missing by the server that had acknowledged them.
+	Absent map[Server]Absence
+}
+
+// Absence sums up missing writes. First and Last are when the first and the last of
+// them were acknowledged, in nanoseconds.
+type Absence struct {
+	Count       int
+	First, Last int64
+}
+
+// miss counts a write as missing.
+func (t *Tally) miss(r Record) {
+	t.Missing++
+	if t.Absent == nil {
+		t.Absent = map[Server]Absence{}
+	}
+	a, before := t.Absent[r.Server]
+	if !before || r.Ack < a.First {
+		a.First = r.Ack
+	}
+	a.Count, a.Last = a.Count+1, max(a.Last, r.Ack)
+	t.Absent[r.Server] = a
 }
 
 // maxExamples bounds Tally.Examples.
@@ -56,58 +79,81 @@ const (
 func (h *History) Compare(ctx context.Context, keys Keys, slots *SlotSet, from Reader) (Tally, error) {
 	var t Tally
 	var failed error
-	err := h.Batches(keys, slots, func(batch []string) error {
+	err := h.batches(keys, slots, func(batch []string, records []Record) error {
 		if failed == nil {
-			failed = t.batch(ctx, keys, batch, from)
-		} else {
-			t.Missing += len(batch)
+			failed = t.batch(ctx, keys, batch, records, from)
+			return nil
+		}
+		for _, r := range records {
+			t.miss(r)
 		}
 		return nil
 	})
 	return t, errors.Join(failed, err)
 }
 
+// Unread is the tally of a server that cannot be asked for the keys of some slots, or
+// for any: all of them are missing.
+func (h *History) Unread(slots *SlotSet) Tally {
+	var t Tally
+	for _, w := range h.Writers {
+		for i := range w.Len() {
+			if r := w.At(i); slots == nil || slots[r.Slot] {
+				t.miss(r)
+			}
+		}
+	}
+	return t
+}
+
 // Batches goes through all acknowledged keys, or those of some slots, some at a
 // time, until do fails. The slice is used again for the next batch.
 func (h *History) Batches(keys Keys, slots *SlotSet, do func([]string) error) error {
+	return h.batches(keys, slots, func(batch []string, _ []Record) error { return do(batch) })
+}
+
+// batches is Batches with the records that the keys are of.
+func (h *History) batches(keys Keys, slots *SlotSet, do func([]string, []Record) error) error {
 	size := min(batchKeys, max(1, batchBytes/max(keys.ValueSize, 1)))
-	batch := make([]string, 0, size)
+	batch, records := make([]string, 0, size), make([]Record, 0, size)
 	for _, w := range h.Writers {
 		for i := range w.Len() {
 			r := w.At(i)
 			if slots != nil && !slots[r.Slot] {
 				continue
 			}
-			batch = append(batch, keys.Of(w.ID, r))
+			batch, records = append(batch, keys.Of(w.ID, r)), append(records, r)
 			if len(batch) < size {
 				continue
 			}
-			if err := do(batch); err != nil {
+			if err := do(batch, records); err != nil {
 				return err
 			}
-			batch = batch[:0]
+			batch, records = batch[:0], records[:0]
 		}
 	}
 	if len(batch) == 0 {
 		return nil
 	}
-	return do(batch)
+	return do(batch, records)
 }
 
-func (t *Tally) batch(ctx context.Context, keys Keys, batch []string, from Reader) error {
+func (t *Tally) batch(ctx context.Context, keys Keys, batch []string, records []Record, from Reader) error {
 	values, err := from.Read(ctx, batch)
 	if err == nil && len(values) != len(batch) {
 		err = fmt.Errorf("asked for %d keys and got %d answers", len(batch), len(values))
 	}
 	if err != nil {
-		t.Missing += len(batch)
+		for _, r := range records {
+			t.miss(r)
+		}
 		return fmt.Errorf("read back %d keys from %s on: %w", len(batch), batch[0], err)
 	}
 	for i, value := range values {
 		t.Checked++
 		switch {
 		case value == nil:
-			t.Missing++
+			t.miss(records[i])
 			t.example("missing " + batch[i])
 		case *value != keys.Value(batch[i]):
 			t.Diverged++

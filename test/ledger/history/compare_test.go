@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"errors"
+	"maps"
 	"testing"
 )
 
@@ -97,5 +98,25 @@ func TestAnAnswerOfTheWrongLengthIsAnError(t *testing.T) {
 	got, err := h.Compare(context.Background(), testKeys, nil, short{})
 	if err == nil || got.Missing != 10 {
 		t.Errorf("tally %+v, error %v", got, err)
+	}
+}
+
+func TestWhatIsMissingIsDividedByWhoHadAcknowledgedIt(t *testing.T) {
+	h := made(100,
+		write{0, 1, 10, A, 0}, write{0, 11, 20, A, 0}, write{1, 12, 30, A, 0}, write{0, 31, 40, B, 0}, write{1, 41, 50, B, 0})
+	s := &store{values: map[string]string{}}
+	for _, kept := range []string{testKeys.Key(0, 0), testKeys.Key(1, 1)} {
+		s.values[kept] = testKeys.Value(kept)
+	}
+	want := map[Server]Absence{A: {Count: 2, First: 20e6, Last: 30e6}, B: {Count: 1, First: 40e6, Last: 40e6}}
+	got, err := h.Compare(context.Background(), testKeys, nil, s)
+	if err != nil || !maps.Equal(got.Absent, want) {
+		t.Errorf("absent %+v, wanted %+v; error %v", got.Absent, want, err)
+	}
+	if got, _ := h.Compare(context.Background(), testKeys, nil, short{}); got.Absent[A].Count != 3 || got.Absent[B].Count != 2 {
+		t.Errorf("of a server that cannot be read: %+v", got.Absent)
+	}
+	if got := h.Unread(nil); got.Missing != 5 || got.Absent[A] != (Absence{Count: 3, First: 10e6, Last: 30e6}) {
+		t.Errorf("of nobody: %+v", got)
 	}
 }

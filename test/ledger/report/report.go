@@ -129,7 +129,19 @@ type Node struct {
 	Missing  int      `json:"missing"`
 	Diverged int      `json:"diverged"`
 	Examples []string `json:"examples,omitempty"`
-	Error    string   `json:"error,omitempty"`
+	// Absent divides what is missing by who had acknowledged it.
+	Absent []Absent `json:"absent,omitempty"`
+	Error  string   `json:"error,omitempty"`
+}
+
+// Absent sums up the writes that one server had acknowledged and another has not.
+type Absent struct {
+	RunID string `json:"runId"`
+	Pod   string `json:"pod"`
+	Count int    `json:"count"`
+	// FirstMs and LastMs are when the first and the last of them were acknowledged.
+	FirstMs float64 `json:"firstMs"`
+	LastMs  float64 `json:"lastMs"`
 }
 
 // Roll is one change that replaced pods.
