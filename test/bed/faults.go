@@ -13,15 +13,19 @@ import (
 // ErrNoTestbed says that this Kubernetes is not ours to break.
 var ErrNoTestbed = errors.New("only the test bed's nodes and processes can be cut off, frozen or killed")
 
-// Node does something to a node of the test bed: cut, heal, stop, start, freeze
-// or thaw.
+// Node does something to a node of the test bed: cut, heal, stop, start, freeze,
+// thaw, slow or quick.
 func (c *Cluster) Node(ctx context.Context, verb, node string) error {
+	return c.testbed(ctx, "node", verb, node)
+}
+
+func (c *Cluster) testbed(ctx context.Context, args ...string) error {
 	if c.Settings.Kind != "testbed" || c.Settings.Testbed == "" {
 		return ErrNoTestbed
 	}
-	out, err := exec.CommandContext(ctx, c.Settings.Testbed, "node", verb, node).CombinedOutput()
+	out, err := exec.CommandContext(ctx, c.Settings.Testbed, args...).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("testbed node %s %s: %w: %s", verb, node, err, strings.TrimSpace(string(out)))
+		return fmt.Errorf("testbed %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 	}
 	return nil
 }

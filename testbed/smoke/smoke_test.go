@@ -159,7 +159,9 @@ func killed(t *testing.T, b bed) {
 		return b.k(t, "get", "pod", "vk-1", "-o", "jsonpath={.status.containerStatuses[0].restartCount}")
 	}
 	before := restarts()
-	must(t, b.command, "process", "kill", namespace+"/vk-1")
+	container := b.k(t, "get", "pod", "vk-1", "-o", "jsonpath={.status.containerStatuses[0].containerID}")
+	host := b.k(t, "get", "pod", "vk-1", "-o", "jsonpath={.spec.nodeName}")
+	must(t, b.command, "process", "kill", "--node", host, container)
 	eventually(t, "vk-1 to be started again", time.Minute, func() (bool, string) { return restarts() != before, before })
 	b.k(t, "wait", "--for=condition=Ready", "pod/vk-1", "--timeout=30s")
 }

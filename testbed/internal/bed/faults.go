@@ -91,6 +91,38 @@ type pod struct {
 // name. Unlike a freezer, SIGSTOP leaves the process killable, as a hung one is.
 var ProcessFaults = map[string]syscall.Signal{"freeze": syscall.SIGSTOP, "thaw": syscall.SIGCONT, "kill": syscall.SIGKILL}
 
+// Containers does one of ProcessFaults to the processes of containers, by their ids as
+// Kubernetes tells them. It asks no API server. What has no process any more needs not
+// be thawed.
+func (b *Bed) Containers(verb, host string, ids ...string) error {
+	signal, known := ProcessFaults[verb]
+	if !known {
+		return fmt.Errorf("nothing is named %q that can be done to a process", verb)
+	}
+	if err := b.requireUp(); err != nil {
+		return err
+	}
+	node, err := b.Plan.Node(host)
+	if err != nil {
+		return err
+	}
+	signalled := 0
+	for _, id := range ids {
+		n, err := b.signalContainer(node, containerID(id), signal)
+		if err != nil {
+			return err
+		}
+		signalled += n
+	}
+	if signalled == 0 && signal != syscall.SIGCONT {
+		return fmt.Errorf("no process of %s runs on %s", strings.Join(ids, ", "), host)
+	}
+	return nil
+}
+
+// containerID is the id alone of what Kubernetes shows.
+func containerID(shown string) string { return strings.TrimPrefix(shown, "containerd://") }
+
 // Process does one of ProcessFaults to the processes of NAMESPACE/POD, or of one
 // container of it.
 func (b *Bed) Process(ctx context.Context, verb, target string) error {
@@ -122,7 +154,7 @@ func (b *Bed) Process(ctx context.Context, verb, target string) error {
 		if len(parts) == 3 && container.Name != parts[2] {
 			continue
 		}
-		n, err := b.signalContainer(node, strings.TrimPrefix(container.ID, "containerd://"), signal)
+		n, err := b.signalContainer(node, containerID(container.ID), signal)
 		if err != nil {
 			return err
 		}

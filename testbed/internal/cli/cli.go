@@ -154,12 +154,21 @@ func node() *cobra.Command {
 func process() *cobra.Command {
 	parent := &cobra.Command{Use: "process", Short: "Make a pod's processes stand still, let them go on, or kill them"}
 	for _, verb := range slices.Sorted(maps.Keys(bed.ProcessFaults)) {
-		parent.AddCommand(&cobra.Command{
-			Use: verb + " NAMESPACE/POD[/CONTAINER]", Short: verb + " the processes of a pod", Args: cobra.ExactArgs(1),
-			RunE: withBed(func(cmd *cobra.Command, b *bed.Bed, args []string) error {
-				return b.Process(cmd.Context(), verb, args[0])
-			}),
+		cmd := &cobra.Command{
+			Use: verb + " NAMESPACE/POD[/CONTAINER] | --node NODE CONTAINERID...", Args: cobra.MinimumNArgs(1),
+			Short: verb + " the processes of a pod, or those of containers without asking the API server",
+		}
+		host := cmd.Flags().String("node", "", "the node of the containers whose ids are given")
+		cmd.RunE = withBed(func(cmd *cobra.Command, b *bed.Bed, args []string) error {
+			if *host != "" {
+				return b.Containers(verb, *host, args...)
+			}
+			if len(args) > 1 {
+				return fmt.Errorf("%d pods: name one", len(args))
+			}
+			return b.Process(cmd.Context(), verb, args[0])
 		})
+		parent.AddCommand(cmd)
 	}
 	return parent
 }

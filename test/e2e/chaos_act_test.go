@@ -1,0 +1,261 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+	"github.com/valkeeper/valkeeper/test/bed"
+	"github.com/valkeeper/valkeeper/test/chaos"
+	"github.com/valkeeper/valkeeper/test/ledger/report"
+)
+
+// toBeWell is how long an instance may take until all is well again. It is generous:
+// it tells "never" from "slow".
+const toBeWell = 6 * time.Minute
+
+// act is an episode that is being played.
+type act struct {
+	*stage
+	episode chaos.Episode
+	// host is the ledger's.
+	host string
+
+	mu      sync.Mutex
+	outcome chaos.Outcome
+	watcher chaos.Watch
+	// hit are pods that cannot be asked now, and how often they were hit.
+	hit   map[string]int
+	undos []*undo
+	// calm is since when no fault is on, zero before and while one is.
+	calm time.Time
+	// pods are those of the servers that were seen, by run id.
+	pods map[string]string
+}
+
+func (a *act) breaks(what string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.outcome.Break(what)
+}
+
+// run plays the episode. What goes wrong on the way is its error; promises that were
+// not kept are noted.
+func (a *act) run(ctx context.Context) error {
+	ledger, err := a.begin(ctx)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	watching, stop := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	if ledger != nil {
+		a.see(ctx)
+		watch.Go(func() { a.watch(watching) })
+	}
+	a.outcome.Began = time.Now()
+	err = a.breakThings(ctx)
+	if err == nil {
+		err = a.getsWell(ctx)
+	}
+	stop()
+	watch.Wait()
+	a.outcome.Looks = a.watcher.Looks
+	if err != nil || ledger == nil {
+		return err
+	}
+	return a.readBack(ctx, ledger)
+}
+
+// breakThings lets the operator do what it shall be doing, and does the faults.
+func (a *act) breakThings(ctx context.Context) error {
+	if err := a.meanwhile(ctx); err != nil {
+		return err
+	}
+	struck := make([]chaos.Struck, len(a.episode.Faults))
+	var faults sync.WaitGroup
+	for k, f := range a.episode.Faults {
+		faults.Go(func() { struck[k] = a.strike(ctx, f) })
+	}
+	faults.Wait()
+	a.outcome.Struck = struck
+	a.mu.Lock()
+	a.calm = time.Now()
+	a.mu.Unlock()
+	for _, s := range struck {
+		say("    %s: %s %s", s.Fault, strings.Join(s.Pods, ", "), s.Note)
+	}
+	return ctx.Err()
+}
+
+// meanwhile gives the operator something to do.
+func (a *act) meanwhile(ctx context.Context) error {
+	switch a.episode.During {
+	case chaos.Roll:
+		return a.instance.Change(ctx, bed.Restart("episode "+a.episode.Name()))
+	case chaos.Scale:
+		return a.instance.Change(ctx, a.sized(1))
+	default:
+		return nil
+	}
+}
+
+// sized wishes for so much more than usual: a shard, or a replica.
+func (a *act) sized(more int32) bed.Wish {
+	if a.round.Setup.Topology == chaos.Cluster {
+		return bed.Shards(int32(a.round.Setup.Shards) + more)
+	}
+	return bed.Replicas(int32(a.round.Setup.Replicas) + more)
+}
+
+// getsWell waits until all is well, and sees what is left.
+func (a *act) getsWell(ctx context.Context) error {
+	if err := a.awaitWell(ctx); err != nil {
+		a.breaks(fmt.Sprintf("NOT WELL %s after the last fault: %v", toBeWell, err))
+		return nil
+	}
+	ended := a.outcome.Began
+	for _, s := range a.outcome.Struck {
+		if s.Ended.After(ended) {
+			ended = s.Ended
+		}
+	}
+	a.outcome.HealedSeconds = time.Since(ended).Seconds()
+	if a.episode.During == chaos.Scale {
+		// What was added goes again, with nothing in its way.
+		if err := a.instance.Change(ctx, a.sized(0)); err != nil {
+			return err
+		}
+		if err := a.awaitWell(ctx); err != nil {
+			a.breaks(fmt.Sprintf("NOT WELL %s after scaling back: %v", toBeWell, err))
+			return nil
+		}
+	}
+	if a.episode.During == chaos.Form {
+		return nil
+	}
+	missing, err := a.instance.Unfilled(ctx, filler)
+	if missing > 0 {
+		a.breaks(fmt.Sprintf("LOST %d keys that were there long before", missing))
+	}
+	return err
+}
+
+// awaitWell waits until the instance says that it is well, and servers and Sentinels
+// say the same.
+func (a *act) awaitWell(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, toBeWell)
+	defer cancel()
+	i := a.instance
+	if err := i.AwaitRolledOut(ctx, toBeWell); err != nil {
+		return err
+	}
+	err := bed.Await(ctx, toBeWell, func(ctx context.Context) (bool, string, error) {
+		v, err := i.Get(ctx)
+		if err != nil {
+			return false, "", err
+		}
+		flaws := flawsOf(v)
+		if v.Spec.IsCluster() {
+			var more []string
+			more, err = i.Flaws(ctx)
+			flaws = append(flaws, more...)
+		}
+		return len(flaws) == 0, strings.Join(flaws, "\n"), err
+	})
+	if err == nil && a.round.Setup.Topology == chaos.Watched {
+		err = i.AwaitExact(ctx, toBeWell)
+	}
+	return err
+}
+
+// flawsOf is what the status lacks of what is wished for.
+func flawsOf(v *v1alpha1.Valkey) []string {
+	var flaws []string
+	if want := int(v.Spec.NodeCount() * v.Spec.ShardCount()); len(v.Status.Nodes) != want {
+		flaws = append(flaws, fmt.Sprintf("status.nodes has %d entries, wanted %d", len(v.Status.Nodes), want))
+	}
+	primaries := 0
+	for _, n := range v.Status.Nodes {
+		if !n.Fresh || !n.Ready || !n.Synced {
+			flaws = append(flaws, fmt.Sprintf("status of %s: %+v", n.Name, n))
+		}
+		if n.Role == v1alpha1.RolePrimary {
+			primaries++
+		}
+	}
+	if primaries != int(v.Spec.ShardCount()) {
+		flaws = append(flaws, fmt.Sprintf("%d primaries, wanted %d", primaries, v.Spec.ShardCount()))
+	}
+	return flaws
+}
+
+// readBack stops the ledger, and judges by what it saw.
+func (a *act) readBack(ctx context.Context, ledger *bed.Ledger) error {
+	if err := ledger.AwaitWrites(ctx, 200); err != nil {
+		a.breaks("NOT WELL: writes are not acknowledged: " + err.Error())
+	}
+	run, err := ledger.Stop(ctx)
+	if err != nil {
+		return err
+	}
+	a.name(&run)
+	a.outcome.Take(run)
+	chaos.Judge(&a.outcome, run)
+	return report.Report{Topology: run.Topology, Runs: []report.Run{run}}.WriteTo(filepath.Join(chaosFolder(), a.episode.Name()))
+}
+
+// name puts in the pods' names where only we have seen whose a run id is.
+func (a *act) name(run *report.Run) {
+	for n := range run.ReadBack {
+		for k, absent := range run.ReadBack[n].Absent {
+			if absent.Pod == "" {
+				run.ReadBack[n].Absent[k].Pod = a.pods[absent.RunID]
+			}
+		}
+	}
+}
+
+// undo takes back what a fault has done, once.
+type undo struct {
+	once sync.Once
+	what string
+	do   func(context.Context) error
+	err  error
+}
+
+func (u *undo) now(ctx context.Context) error {
+	u.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		if u.err = u.do(ctx); u.err != nil {
+			u.err = fmt.Errorf("%s could not be undone: %w", u.what, u.err)
+		}
+	})
+	return u.err
+}
+
+// later remembers how to undo something.
+func (a *act) later(what string, do func(context.Context) error) *undo {
+	u := &undo{what: what, do: do}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.undos = append(a.undos, u)
+	return u
+}
+
+// undoAll undoes what is not undone yet, the last first.
+func (a *act) undoAll() {
+	var errs []error
+	for _, u := range slices.Backward(a.undos) {
+		errs = append(errs, u.now(a.ctx))
+	}
+	if err := errors.Join(errs...); err != nil {
+		a.breaks(err.Error())
+	}
+}
