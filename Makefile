@@ -59,6 +59,10 @@ explore: ## Walk the simulated worlds within larger bounds
 	cd internal/sim/cluster && VALKEEPER_EXPLORE=large go test -timeout 2h
 	cd internal/sim/sentinel && VALKEEPER_EXPLORE=large go test -timeout 2h
 
+.PHONY: chaos
+chaos: cluster-up ## Break things at random for TIME=20m; SEED=7 EPISODE=3.2 plays one again; see docs/chaos.md
+	SEED='$(SEED)' TIME='$(TIME)' EPISODE='$(EPISODE)' hack/test.sh chaos
+
 .PHONY: soak
 soak: cluster-up ## Many rolls, kills at random, lost hosts, 1 GB, idle instances: two hours or more
 	hack/test.sh soak

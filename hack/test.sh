@@ -5,6 +5,7 @@
 #   hack/test.sh conformance   real servers 8.1 and 9.1, as processes on loopback
 #   hack/test.sh api           a real API server, without nodes
 #   hack/test.sh e2e           a Kubernetes that hack/cluster.sh has brought up
+#   hack/test.sh chaos         things break at random there, for TIME=20m; docs/chaos.md
 #   hack/test.sh soak          what takes long and proves more of the same there
 set -euo pipefail
 shopt -s inherit_errexit
@@ -95,8 +96,18 @@ e2e() {
   VALKEEPER_REQUIRE_CLUSTER=1 hack/cluster.sh run "${BASH_SOURCE[0]}" gotest-e2e "$@"
 }
 
+random_seed() {
+  od -An -N4 -tu4 /dev/urandom | tr -d ' '
+}
+
+chaos() {
+  export VALKEEPER_SEED=${SEED:-$(random_seed)} VALKEEPER_CHAOS_TIME=${TIME:-20m} VALKEEPER_CHAOS_EPISODE=${EPISODE:-}
+  say "chaos, SEED=$VALKEEPER_SEED TIME=$VALKEEPER_CHAOS_TIME${EPISODE:+ EPISODE=$EPISODE}; report: out/chaos/index.html"
+  e2e -run '^TestChaos$' -timeout 12h
+}
+
 soak() {
-  VALKEEPER_SEED=${VALKEEPER_SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
+  VALKEEPER_SEED=${VALKEEPER_SEED:-$(random_seed)}
   export VALKEEPER_SEED
   say "soak, VALKEEPER_SEED=$VALKEEPER_SEED"
   e2e -tags soak -run "${RUN:-^TestSoak}" -timeout 4h
@@ -105,10 +116,10 @@ soak() {
 stage=${1:-}
 shift || true
 case $stage in
-unit | conformance | api | e2e | soak) "$stage" "$@" ;;
+unit | conformance | api | e2e | chaos | soak) "$stage" "$@" ;;
 gotest-e2e) gotest test standard-verbose -count 1 -parallel 3 -timeout 45m "$@" ./e2e/... ;;
 *)
-  echo "usage: hack/test.sh unit | conformance | api | e2e | soak" >&2
+  echo "usage: hack/test.sh unit | conformance | api | e2e | chaos | soak" >&2
   exit 2
   ;;
 esac
