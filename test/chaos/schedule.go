@@ -45,10 +45,10 @@ type Setup struct {
 // String is the instance in words.
 func (s Setup) String() string {
 	text := fmt.Sprintf("%s 1+%d", s.Topology, s.Replicas)
-	switch s.Topology {
-	case Standalone:
+	if s.Topology == Standalone {
 		text = string(s.Topology)
-	case Cluster:
+	}
+	if s.Topology == Cluster {
 		text = fmt.Sprintf("%s %d×(1+%d)", s.Topology, s.Shards, s.Replicas)
 	}
 	return text + ", " + string(s.Data)

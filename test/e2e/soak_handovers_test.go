@@ -1,0 +1,82 @@
+//go:build soak
+
+package e2e
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/valkeeper/valkeeper/test/bed"
+	"github.com/valkeeper/valkeeper/test/ledger/report"
+)
+
+// batch is how many rollouts one ledger watches: it lists two hundred handovers, and
+// keeps all writes in memory.
+const batch = 20
+
+// The role moves a thousand times, in instances of all topologies that are rolled at
+// the same time, each by itself. VALKEEPER_ROLLS sets another number of handovers.
+func TestSoakHandoversOverAllTopologiesLoseNothing(t *testing.T) {
+	all := killedRolls(t, 1000)
+	for _, one := range []struct {
+		name   string
+		wishes []bed.Wish
+		load   bed.Load
+		// each is how often the role moves in a rollout: to the surge node and back,
+		// or once in each shard.
+		each int
+	}{
+		{"Standalone", []bed.Wish{bed.Alone()}, bed.Light, 2},
+		{"Replication", []bed.Wish{bed.Replicas(1)}, bed.Light.Expecting(1), 1},
+		{"Sentinel", []bed.Wish{bed.Watched(1)}, bed.Light.Expecting(1), 1},
+		{"Cluster", []bed.Wish{bed.Sharded(3, 1)}, light, 3},
+	} {
+		t.Run(one.name, func(t *testing.T) {
+			t.Parallel()
+			w := enter(t)
+			i := w.make("cache", one.wishes...)
+			share := (all + 3) / 4
+			rolls := (share + one.each - 1) / one.each
+			sum := tally{}
+			for first := 0; first < rolls; first += batch {
+				some := min(batch, rolls-first)
+				sum.add(w.rolledAgain(i, one.load, first, some, one.each))
+				say("%s: %d of %d rollouts, %s", one.name, first+some, rolls, sum)
+			}
+			t.Logf("%s in %d rollouts", sum, rolls)
+		})
+	}
+}
+
+// rolledAgain restarts an instance so many times under the eye of one ledger, and
+// fails unless each rollout moved the role as often as it should, and no write is lost.
+func (w *world) rolledAgain(i *bed.Instance, load bed.Load, first, rolls, each int) report.Run {
+	w.Helper()
+	ledger := w.write(i, load)
+	for k := range rolls {
+		w.must(i.Change(w.ctx, bed.Restart(fmt.Sprint("roll ", first+k))))
+		w.must(i.AwaitRolledOut(w.ctx, toHeal))
+		w.must(ledger.AwaitWrites(w.ctx, 200))
+	}
+	run := w.proven(ledger)
+	if len(run.Handovers) != rolls*each {
+		w.Errorf("in %d rollouts the role moved %d times, wanted %d", rolls, len(run.Handovers), rolls*each)
+	}
+	return run
+}
+
+// tally sums up several runs.
+type tally struct {
+	acknowledged, lost, handovers int
+	gap, writer                   float64
+}
+
+func (s *tally) add(run report.Run) {
+	s.acknowledged, s.lost, s.handovers = s.acknowledged+run.Acknowledged, s.lost+run.Lost, s.handovers+len(run.Handovers)
+	gap, _ := run.WorstHandoverGap()
+	s.gap, s.writer = max(s.gap, gap), max(s.writer, run.WorstClientGapMs)
+}
+
+func (s tally) String() string {
+	return fmt.Sprintf("%d handovers, lost %d of %d, worst gap %.0f ms, worst writer %.0f ms", s.handovers, s.lost, s.acknowledged, s.gap, s.writer)
+}
