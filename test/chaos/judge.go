@@ -132,7 +132,10 @@ func judgeTwo(o *Outcome, run report.Run) {
 	}
 	for _, h := range run.Handovers {
 		when := at(run, h.EndMs)
-		within := slices.ContainsFunc(allowed, func(s span) bool { return !when.Before(s.from) && !when.After(s.to) })
+		within := slices.ContainsFunc(allowed, func(s span) bool {
+			hit := slices.Contains(s.pods, h.From) || slices.Contains(s.pods, h.To)
+			return hit && !when.Before(s.from) && !when.After(s.to)
+		})
 		if h.Returned && !within {
 			o.Break(fmt.Sprintf("TWO PRIMARIES took writes: %s acknowledged again at %s, after %s had; %s", h.To, since(o, when), h.From, permitted(o, allowed)))
 			return

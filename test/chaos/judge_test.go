@@ -81,6 +81,7 @@ func TestARoleThatComesBackIsNoOffenceOnlyWhereAFaultHadTakenIt(t *testing.T) {
 		says   string
 	}{
 		{"within a freeze", struck(Freeze, Primary, 8, 11, "a"), ""},
+		{"within another one's", struck(Freeze, Replica, 8, 11, "c"), "a acknowledged again at +12.00 s"},
 		{"long after it", struck(Freeze, Primary, 0, 1, "a"), "a acknowledged again at +12.00 s"},
 		{"without one that takes", struck(Delete, Primary, 8, 11, "a"), "7 acknowledgements interleave"},
 	} {

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,8 @@ type Server struct {
 	Keys       int
 	// Busy is set while it loads its data, or is sent all of them: then it has few.
 	Busy bool
+	// Linked says of a replica that it is linked to its primary.
+	Linked bool
 }
 
 // Look is a look at all servers of an instance at about the same time.
@@ -59,6 +62,36 @@ func (w *Watch) See(look Look) []string {
 		wrong = append(wrong, fmt.Sprintf("DATA WIPED: every server answers, none is loading, and of %d keys only %d are left anywhere", w.Most, keys))
 	}
 	return wrong
+}
+
+// Unsettled is what keeps an instance with so many shards from being well, by the
+// servers' own word. A status that nobody has written anew tells of the time before.
+func Unsettled(look Look, shards int) []string {
+	var why []string
+	if !look.Whole {
+		why = append(why, "not every server answers")
+	}
+	primaries := map[string]int{}
+	for _, s := range look.Servers {
+		primaries[s.Shard] += 0
+		switch {
+		case s.Busy:
+			why = append(why, s.Pod+" is loading")
+		case s.Primary:
+			primaries[s.Shard]++
+		case !s.Linked:
+			why = append(why, s.Pod+" has no link to its primary")
+		}
+	}
+	if len(primaries) != shards {
+		why = append(why, fmt.Sprintf("servers of %d shards answer, not of %d", len(primaries), shards))
+	}
+	for _, shard := range slices.Sorted(maps.Keys(primaries)) {
+		if n := primaries[shard]; n != 1 {
+			why = append(why, fmt.Sprintf("%d servers of shard %q say that they are primary", n, shard))
+		}
+	}
+	return why
 }
 
 // mostOf is how many keys the fullest server of each shard has.

@@ -67,3 +67,32 @@ func TestTwoPrimariesAreToldOnceEveryoneCouldKnowBetter(t *testing.T) {
 		})
 	}
 }
+
+func TestAnInstanceIsSettledWhenItsServersSaySo(t *testing.T) {
+	a, b := Server{Pod: "a", Shard: "x", Primary: true}, Server{Pod: "b", Shard: "x", Linked: true}
+	c, d := Server{Pod: "c", Shard: "y", Primary: true}, Server{Pod: "d", Shard: "y", Linked: true}
+	second, lone, loading := b, d, d
+	second.Primary, lone.Linked, loading.Busy = true, false, true
+	follower := a
+	follower.Primary, follower.Linked = false, true
+	for _, one := range []struct {
+		name string
+		look Look
+		says string
+	}{
+		{"well", Look{Whole: true, Servers: []Server{a, b, c, d}}, ""},
+		{"somebody is not there", Look{Servers: []Server{a, b, c}}, "not every server"},
+		{"two primaries", Look{Whole: true, Servers: []Server{a, second, c, d}}, "2 servers of shard \"x\""},
+		{"no primary", Look{Whole: true, Servers: []Server{follower, b, c, d}}, "0 servers of shard \"x\""},
+		{"no link", Look{Whole: true, Servers: []Server{a, b, c, lone}}, "d has no link"},
+		{"loading", Look{Whole: true, Servers: []Server{a, b, c, loading}}, "d is loading"},
+		{"a shard is missing", Look{Whole: true, Servers: []Server{a, b}}, "1 shards answer, not of 2"},
+	} {
+		t.Run(one.name, func(t *testing.T) {
+			why := strings.Join(Unsettled(one.look, 2), "; ")
+			if (one.says == "") != (why == "") || !strings.Contains(why, one.says) {
+				t.Errorf("unsettled %q, wanted %q", why, one.says)
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/test/bed"
@@ -115,7 +119,8 @@ func (a *act) sized(more int32) bed.Wish {
 
 // getsWell waits until all is well, and sees what is left.
 func (a *act) getsWell(ctx context.Context) error {
-	if err := a.awaitWell(ctx); err != nil {
+	well, err := a.awaitWell(ctx)
+	if err != nil {
 		a.breaks(fmt.Sprintf("NOT WELL %s after the last fault: %v", toBeWell, err))
 		return nil
 	}
@@ -125,13 +130,13 @@ func (a *act) getsWell(ctx context.Context) error {
 			ended = s.Ended
 		}
 	}
-	a.outcome.HealedSeconds = time.Since(ended).Seconds()
+	a.outcome.HealedSeconds = max(well.Sub(ended).Seconds(), 0)
 	if a.episode.During == chaos.Scale {
 		// What was added goes again, with nothing in its way.
 		if err := a.instance.Change(ctx, a.sized(0)); err != nil {
 			return err
 		}
-		if err := a.awaitWell(ctx); err != nil {
+		if _, err := a.awaitWell(ctx); err != nil {
 			a.breaks(fmt.Sprintf("NOT WELL %s after scaling back: %v", toBeWell, err))
 			return nil
 		}
@@ -146,37 +151,82 @@ func (a *act) getsWell(ctx context.Context) error {
 	return err
 }
 
-// awaitWell waits until the instance says that it is well, and servers and Sentinels
-// say the same.
-func (a *act) awaitWell(ctx context.Context) error {
+// steady is how long all has to be well without a break: what was broken a moment ago
+// may not have been noticed yet.
+const steady = 5 * time.Second
+
+// awaitWell waits until the instance, its pods and its servers all say that it is well,
+// and says since when.
+func (a *act) awaitWell(ctx context.Context) (since time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, toBeWell)
 	defer cancel()
-	i := a.instance
-	if err := i.AwaitRolledOut(ctx, toBeWell); err != nil {
-		return err
-	}
-	err := bed.Await(ctx, toBeWell, func(ctx context.Context) (bool, string, error) {
-		v, err := i.Get(ctx)
-		if err != nil {
-			return false, "", err
+	var flaws []string
+	for ctx.Err() == nil {
+		if found, err := a.flaws(ctx); err != nil || len(found) > 0 {
+			since = time.Time{}
+			flaws = append(found, fmt.Sprint(err))
+		} else if since.IsZero() {
+			since = time.Now()
 		}
-		flaws := flawsOf(v)
-		if v.Spec.IsCluster() {
-			var more []string
-			more, err = i.Flaws(ctx)
-			flaws = append(flaws, more...)
+		if !since.IsZero() && time.Since(since) > steady {
+			break
 		}
-		return len(flaws) == 0, strings.Join(flaws, "\n"), err
-	})
-	if err == nil && a.round.Setup.Topology == chaos.Watched {
-		err = i.AwaitExact(ctx, toBeWell)
+		until(ctx, time.Now().Add(time.Second))
 	}
-	return err
+	if since.IsZero() || ctx.Err() != nil {
+		return since, fmt.Errorf("%w; last seen: %s", bed.ErrTimeout, strings.Join(flaws, "\n"))
+	}
+	if a.round.Setup.Topology != chaos.Watched {
+		return since, nil
+	}
+	asked := time.Now()
+	err = a.instance.AwaitExact(ctx, toBeWell)
+	if time.Since(asked) > steady {
+		since = time.Now() // the Sentinels were the last
+	}
+	return since, err
+}
+
+// flaws are what keeps the instance from being well.
+func (a *act) flaws(ctx context.Context) ([]string, error) {
+	v, err := a.instance.Get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	flaws := flawsOf(v)
+	pods, err := a.instance.Pods(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range pods {
+		if p.DeletionTimestamp != nil || !ready(p) {
+			flaws = append(flaws, p.Name+" is not Ready, or goes")
+		}
+	}
+	if len(flaws) > 0 {
+		return flaws, nil // whom to ask what is not known
+	}
+	look, err := a.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	flaws = chaos.Unsettled(look, int(v.Spec.ShardCount()))
+	if v.Spec.IsCluster() {
+		more, err := a.instance.Flaws(ctx)
+		return append(flaws, more...), err
+	}
+	return flaws, nil
 }
 
 // flawsOf is what the status lacks of what is wished for.
 func flawsOf(v *v1alpha1.Valkey) []string {
 	var flaws []string
+	for _, kind := range []string{v1alpha1.ConditionRolledOut, v1alpha1.ConditionReady} {
+		c := meta.FindStatusCondition(v.Status.Conditions, kind)
+		if c == nil || c.Status != metav1.ConditionTrue || c.ObservedGeneration != v.Generation {
+			flaws = append(flaws, "not "+kind+": "+bed.Summary(v))
+		}
+	}
 	if want := int(v.Spec.NodeCount() * v.Spec.ShardCount()); len(v.Status.Nodes) != want {
 		flaws = append(flaws, fmt.Sprintf("status.nodes has %d entries, wanted %d", len(v.Status.Nodes), want))
 	}
@@ -217,6 +267,14 @@ func (a *act) name(run *report.Run) {
 			if absent.Pod == "" {
 				run.ReadBack[n].Absent[k].Pod = a.pods[absent.RunID]
 			}
+		}
+	}
+	for n, h := range run.Handovers {
+		if h.From == h.FromRunID {
+			run.Handovers[n].From = cmp.Or(a.pods[h.FromRunID], h.From)
+		}
+		if h.To == h.ToRunID {
+			run.Handovers[n].To = cmp.Or(a.pods[h.ToRunID], h.To)
 		}
 	}
 }

@@ -89,7 +89,8 @@ func (a *act) ask(ctx context.Context, p corev1.Pod) (chaos.Server, error) {
 	}
 	s := chaos.Server{
 		Pod: p.Name, Shard: p.Labels[v1alpha1.ShardLabel], RunID: info["run_id"], Primary: info["role"] == "master",
-		Busy: info["loading"] != "0" || info["async_loading"] == "1" || info["master_sync_in_progress"] == "1",
+		Linked: info["master_link_status"] == "up",
+		Busy:   info["loading"] != "0" || info["async_loading"] == "1" || info["master_sync_in_progress"] == "1",
 	}
 	if text, ok := strings.CutPrefix(info["db0"], "keys="); ok {
 		if _, err := fmt.Sscanf(text, "%d", &s.Keys); err != nil {

@@ -40,7 +40,7 @@ func TestSoakDeletedPrimariesLoseNothing(t *testing.T) {
 		t.Run(fmt.Sprintf("%s %d times", deletedIn[k].name, times), func(t *testing.T) {
 			w := enter(t)
 			run := w.deletes(deletedIn[k], dice, times, func(i *bed.Instance, p corev1.Pod) error {
-				return cluster.Delete(w.ctx, &p)
+				return errors.Join(cluster.Delete(w.ctx, &p), w.comesBack(i, p))
 			})
 			if run.Lost > 0 || run.Interleaved > 0 || run.Acknowledged == 0 {
 				w.Errorf("%s: %s\nproblems: %v", run.Verdict, run.Sentence(), run.Problems)
@@ -129,13 +129,13 @@ func (w *world) deletes(d deleted, dice *rand.Rand, times int, remove func(*bed.
 	return run
 }
 
-// comesBack waits until a pod's successor runs, but not for ever: it may need the
+// comesBack waits until a pod's successor is Ready, but not for ever: it may need the
 // operator for that.
 func (w *world) comesBack(i *bed.Instance, old corev1.Pod) error {
 	err := bed.Await(w.ctx, time.Minute, func(ctx context.Context) (bool, string, error) {
 		pods, err := i.Pods(ctx)
 		back := slices.ContainsFunc(pods, func(p corev1.Pod) bool {
-			return p.Name == old.Name && p.UID != old.UID && p.Status.Phase == corev1.PodRunning
+			return p.Name == old.Name && p.UID != old.UID && ready(p)
 		})
 		return back, old.Name + " is not back", err
 	})
