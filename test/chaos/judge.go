@@ -55,7 +55,7 @@ func at(run report.Run, ms float64) time.Time {
 // unplanned are the times in which writes acknowledged by a pod may be lost, or
 // another may acknowledge beside it: from shortly before the fault that took it until
 // it is back and seen.
-func unplanned(o *Outcome) []span {
+func unplanned(o *Outcome, run report.Run) []span {
 	var out []span
 	for _, s := range o.Struck {
 		if !s.Done || !s.Fault.Kind.Takes() || len(s.Pods) == 0 {
@@ -65,7 +65,20 @@ func unplanned(o *Outcome) []span {
 		if !s.Fault.Kind.Lasts() {
 			one.to = s.Ended.Add(unsent) // it is another process now
 		}
+		one.pods = append(predecessors(run, one), one.pods...)
 		out = append(out, one)
+	}
+	return out
+}
+
+// predecessors are those whose role a pod had taken over just before it was lost: it
+// may have been the only one who had their last writes.
+func predecessors(run report.Run, lost span) []string {
+	var out []string
+	for _, h := range run.Handovers {
+		if when := at(run, h.EndMs); slices.Contains(lost.pods, h.To) && !when.Before(lost.from) && !when.After(lost.to) {
+			out = append(out, h.From)
+		}
 	}
 	return out
 }
@@ -87,7 +100,7 @@ func fallenBehind(o *Outcome, lost Struck) time.Time {
 }
 
 func judgeLosses(o *Outcome, run report.Run) {
-	allowed := unplanned(o)
+	allowed := unplanned(o, run)
 	for _, loss := range o.Losses {
 		first, last := at(run, loss.FirstMs), at(run, loss.LastMs)
 		within := slices.ContainsFunc(allowed, func(s span) bool {
@@ -125,7 +138,7 @@ func permitted(o *Outcome, spans []span) string {
 // come back to a process that had it, once a fault has taken it from there: then, and
 // only then, the ledger sees an earlier server acknowledge again.
 func judgeTwo(o *Outcome, run report.Run) {
-	allowed := unplanned(o)
+	allowed := unplanned(o, run)
 	if run.Interleaved > 0 && len(allowed) == 0 {
 		o.Break(fmt.Sprintf("TWO PRIMARIES took writes: %d acknowledgements interleave, and no fault takes a primary away", run.Interleaved))
 		return

@@ -30,6 +30,11 @@ func lost(pod string, from, to float64) report.Run {
 	}
 }
 
+func after(run report.Run, handovers ...report.Handover) report.Run {
+	run.Handovers = handovers
+	return run
+}
+
 func TestWhatMayBeLostIsWhatALostPrimaryHadNotSent(t *testing.T) {
 	primary := func(kind Kind, to float64) []Struck { return []Struck{struck(kind, Primary, 10, to, "a")} }
 	for _, c := range []struct {
@@ -43,6 +48,10 @@ func TestWhatMayBeLostIsWhatALostPrimaryHadNotSent(t *testing.T) {
 		{name: "just before it was killed", struck: primary(Kill, 10.5), run: lost("a", 9.5, 10.1), copies: 2},
 		{name: "long before it was killed", struck: primary(Kill, 10.5), run: lost("a", 2, 10.1), copies: 2, says: "LOST 3 writes that a acknowledged from +2.00 s"},
 		{name: "acknowledged by the next one", struck: primary(Kill, 10.5), run: lost("b", 9.5, 10.1), copies: 2, says: "LOST"},
+		{name: "acknowledged by the one before, who had just handed over", struck: primary(Kill, 10.5), copies: 2,
+			run: after(lost("z", 9, 9.5), report.Handover{From: "z", To: "a", EndMs: 9600})},
+		{name: "acknowledged by the one before, long ago", struck: primary(Kill, 10.5), copies: 2,
+			run: after(lost("z", 9, 9.5), report.Handover{From: "z", To: "a", EndMs: 600}), says: "LOST"},
 		{name: "long after it was killed", struck: primary(Kill, 10.5), run: lost("a", 9.5, 20), copies: 2, says: "LOST"},
 		{name: "while it was cut off", struck: primary(Cut, 30), run: lost("a", 9.5, 33), copies: 2},
 		{name: "long after it was back", struck: primary(Cut, 30), run: lost("a", 9.5, 45), copies: 2, says: "LOST"},

@@ -160,12 +160,15 @@ const steady = 5 * time.Second
 func (a *act) awaitWell(ctx context.Context) (since time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, toBeWell)
 	defer cancel()
-	var flaws []string
+	last := "nothing"
 	for ctx.Err() == nil {
-		if found, err := a.flaws(ctx); err != nil || len(found) > 0 {
-			since = time.Time{}
-			flaws = append(found, fmt.Sprint(err))
-		} else if since.IsZero() {
+		flaws, err := a.flaws(ctx)
+		switch {
+		case len(flaws) > 0:
+			since, last = time.Time{}, strings.Join(flaws, "\n")
+		case err != nil && ctx.Err() == nil:
+			since, last = time.Time{}, err.Error()
+		case err == nil && since.IsZero():
 			since = time.Now()
 		}
 		if !since.IsZero() && time.Since(since) > steady {
@@ -174,7 +177,7 @@ func (a *act) awaitWell(ctx context.Context) (since time.Time, err error) {
 		until(ctx, time.Now().Add(time.Second))
 	}
 	if since.IsZero() || ctx.Err() != nil {
-		return since, fmt.Errorf("%w; last seen: %s", bed.ErrTimeout, strings.Join(flaws, "\n"))
+		return since, fmt.Errorf("%w; last seen: %s", bed.ErrTimeout, last)
 	}
 	if a.round.Setup.Topology != chaos.Watched {
 		return since, nil
