@@ -24,6 +24,8 @@ const (
 	Slow Kind = "slow down the host of"
 	// FreezeHost makes everything on the pod's host stand still.
 	FreezeHost Kind = "freeze the host of"
+	// FullDisk fills the pod's volume to the last byte.
+	FullDisk Kind = "fill the disk of"
 	// Drain cordons the pod's host and evicts the instance's pods from it, as
 	// `kubectl drain` does.
 	Drain Kind = "drain the host of"
@@ -34,7 +36,7 @@ const (
 )
 
 // Kinds are all of them.
-var Kinds = []Kind{Kill, Freeze, Delete, DeleteNow, Cut, Slow, FreezeHost, Drain, KillOperator, FreezeAPI}
+var Kinds = []Kind{Kill, Freeze, Delete, DeleteNow, Cut, Slow, FreezeHost, FullDisk, Drain, KillOperator, FreezeAPI}
 
 // Role is whom it is done to.
 type Role string
@@ -69,6 +71,7 @@ var traits = map[Kind]trait{
 	Cut:          {aimed: true, host: true, shortest: 3 * time.Second, longest: 25 * time.Second, takes: true, degrades: true},
 	Slow:         {aimed: true, host: true, shortest: 10 * time.Second, longest: 25 * time.Second, degrades: true},
 	FreezeHost:   {aimed: true, host: true, shortest: 3 * time.Second, longest: 20 * time.Second, takes: true, degrades: true},
+	FullDisk:     {aimed: true, shortest: 5 * time.Second, longest: 20 * time.Second, degrades: true},
 	Drain:        {aimed: true, host: true, shortest: 10 * time.Second, longest: 25 * time.Second, forgets: true, degrades: true},
 	KillOperator: {},
 	FreezeAPI:    {shortest: 3 * time.Second, longest: 20 * time.Second},

@@ -25,7 +25,6 @@ type Report struct {
 
 // NotHere are faults that users meet and this suite has not.
 var NotHere = []string{
-	"A full disk: the test bed's volumes are folders of the machine's own disk.",
 	"Packets lost or reordered at random: the kernel's netem is not on every host. A slow link loses what does not fit into its queue.",
 	"A clock that jumps: all hosts of the test bed share the machine's.",
 	"A volume that is lost or goes bad: what becomes of an empty server is tested on its own.",

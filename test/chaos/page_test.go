@@ -39,7 +39,7 @@ func TestThePageTellsWhatBrokeWhatItCostAndHowToSeeItAgain(t *testing.T) {
 		"2 episodes, 2 faults, 2468 acknowledged writes, of which 5 were lost", "1 PROMISES BROKEN",
 		"make chaos SEED=42 EPISODE=3.2", "3.2 · Replication 1&#43;2, RDB · during a roll", "episode 3.3: TWO PRIMARIES &amp; more",
 		"<td>kill</td><td>1</td><td>1</td><td>5</td><td>1.8 s</td><td>12 s</td>", "5 of cache-0", "was not done", "&lt;now&gt;",
-		"A full disk", "slow links: no root", `href="3.2/report.html"`, "freeze: 3.0 s to 9.0 s",
+		"A clock that jumps", "slow links: no root", `href="3.2/report.html"`, "freeze: 3.0 s to 9.0 s",
 	} {
 		if !strings.Contains(string(raw), want) {
 			t.Errorf("the page does not say %q", want)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 )
@@ -101,12 +102,19 @@ type Round struct {
 	Episodes []Episode `json:"episodes"`
 }
 
+// FillsDisks says that a volume is filled in it: then the instance needs small ones.
+func (r Round) FillsDisks() bool {
+	return slices.ContainsFunc(r.Episodes, func(e Episode) bool {
+		return slices.ContainsFunc(e.Faults, func(f Fault) bool { return f.Kind == FullDisk })
+	})
+}
+
 // perRound is how many episodes an instance goes through: forming one takes as long
 // as an episode.
 const perRound = 3
 
 // RoundOf is the round with a number, from 1. In four rounds each topology has its
-// turn, and in ten episodes each kind of fault.
+// turn, and each kind of fault.
 func RoundOf(seed uint64, number int) Round {
 	r := Round{Number: number, Setup: setup(seed, number)}
 	for k := range perRound {
@@ -148,7 +156,16 @@ func episode(seed uint64, s Setup, round, number int) Episode {
 	place := (round-1)*perRound + number - 1
 	d := dice(seed, "episode", place)
 	e.During = during(d, s, number)
-	first := fault(d, s, dealt(seed, "kind", Kinds, place))
+	kind := dealt(seed, "kind", Kinds, place)
+	switch {
+	case kind == FullDisk && s.Data == Memory:
+		kind = Freeze
+	case kind == FullDisk && s.Topology == Standalone:
+		// What the log did not take before writes are refused is in memory alone, and
+		// a restart has nobody to hand it over to.
+		e.During = Idle
+	}
+	first := fault(d, s, kind)
 	first.After = moment(d, e.During)
 	e.Faults = []Fault{first}
 	if others := besides(s, first); len(others) > 0 && d.IntN(3) == 0 {
@@ -197,7 +214,7 @@ func role(d *rand.Rand, s Setup, kind Kind) Role {
 	switch {
 	case s.Topology == Standalone || throw < 6:
 		return Primary
-	case s.Topology == Watched && throw < 8 && !kind.OnHost():
+	case s.Topology == Watched && throw < 8 && !kind.OnHost() && kind != FullDisk:
 		return Sentinel
 	default:
 		return Replica
@@ -213,6 +230,8 @@ func besides(s Setup, first Fault) []Kind {
 		other := traits[kind]
 		switch {
 		case kind == first.Kind:
+		case kind == FullDisk && (s.Data == Memory || s.Topology == Standalone || t.forgets):
+		case first.Kind == FullDisk && other.forgets: // what the log did not take is in memory alone
 		case t.host && other.host: // there are three hosts, and the ledger needs one
 		case s.Data != AOF && t.forgets && other.forgets: // both could hold the last copy
 		case kind == FreezeAPI && first.Kind.Lasts(): // it is undone through the API server

@@ -193,6 +193,8 @@ func (a *act) inflict(ctx context.Context, s chaos.Struck, victim *corev1.Pod) (
 	case chaos.FreezeAPI:
 		u := a.later("freeze the API server", func(ctx context.Context) error { return cluster.APIServer(ctx, "thaw") })
 		return u, cluster.APIServer(ctx, "freeze")
+	case chaos.FullDisk:
+		return a.fill(ctx, victim)
 	case chaos.Cut:
 		return node("cut", "heal")
 	case chaos.Slow:
@@ -203,6 +205,16 @@ func (a *act) inflict(ctx context.Context, s chaos.Struck, victim *corev1.Pod) (
 		return a.drain(ctx, host, s.Fault.For)
 	}
 	return nil, fmt.Errorf("nobody knows how to %s", s.Fault.Kind)
+}
+
+// fill fills a pod's disk.
+func (a *act) fill(ctx context.Context, victim *corev1.Pod) (*undo, error) {
+	disk, err := cluster.DiskOf(ctx, victim)
+	if err != nil {
+		return nil, err
+	}
+	u := a.later("fill the disk of "+victim.Name, func(ctx context.Context) error { return cluster.Disk(ctx, "free", disk) })
+	return u, cluster.Disk(ctx, "fill", disk)
 }
 
 // drain goes on for at most so long.

@@ -139,6 +139,14 @@ func TestARealClusterFromABareMachine(t *testing.T) {
 		}
 		b.k(t, "get", "--raw", "/readyz")
 	})
+	t.Run("a small volume can be filled, and the disk below it cannot", func(t *testing.T) {
+		if _, err := call(b.command, "volume", "fill", "node-1", "smoke"); err == nil {
+			t.Error("something was filled that is no volume of its own")
+		}
+		for _, verb := range []string{"make", "fill", "free", "drop"} {
+			must(t, b.command, "volume", verb, "node-1", "smoke", "--size", "4m")
+		}
+	})
 	t.Run("a slow link is slow, and then is not", func(t *testing.T) {
 		took := func() time.Duration {
 			began := time.Now()

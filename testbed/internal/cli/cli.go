@@ -25,7 +25,7 @@ func New() *cobra.Command {
 	}
 	root.AddCommand(
 		up(), down(), status(), kubeconfig(), env(), loadImage(), run(), logs(),
-		node(), process(), component(), valkeyRoot(), apiserver(), forward(),
+		node(), process(), component(), volume(), valkeyRoot(), apiserver(), forward(),
 	)
 	return root
 }
@@ -180,6 +180,19 @@ func component() *cobra.Command {
 			Use: verb + " COMPONENT", Short: bed.ComponentFaults[verb], Args: cobra.ExactArgs(1),
 			RunE: withBed(func(_ *cobra.Command, b *bed.Bed, args []string) error { return b.Component(verb, args[0]) }),
 		})
+	}
+	return parent
+}
+
+func volume() *cobra.Command {
+	parent := &cobra.Command{Use: "volume", Short: "A small volume on a node, that can be filled"}
+	for _, verb := range slices.Sorted(maps.Keys(bed.VolumeFaults)) {
+		cmd := &cobra.Command{Use: verb + " NODE NAME", Short: bed.VolumeFaults[verb], Args: cobra.ExactArgs(2)}
+		size := cmd.Flags().String("size", "64m", "how much fits, at most")
+		cmd.RunE = withBed(func(cmd *cobra.Command, b *bed.Bed, args []string) error {
+			return b.Volume(cmd.Context(), verb, args[0], args[1], *size)
+		})
+		parent.AddCommand(cmd)
 	}
 	return parent
 }
