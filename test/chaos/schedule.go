@@ -221,26 +221,36 @@ func role(d *rand.Rand, s Setup, kind Kind) Role {
 	}
 }
 
-// besides are the kinds that can come with a fault and leave somebody who has the
-// data, and somebody to ask.
+// besides are the kinds that can come with a fault.
 func besides(s Setup, first Fault) []Kind {
-	t := traits[first.Kind]
 	var out []Kind
 	for _, kind := range Kinds {
-		other := traits[kind]
-		switch {
-		case kind == first.Kind:
-		case kind == FullDisk && (s.Data == Memory || s.Topology == Standalone || t.forgets):
-		case first.Kind == FullDisk && other.forgets: // what the log did not take is in memory alone
-		case t.host && other.host: // there are three hosts, and the ledger needs one
-		case s.Data != AOF && t.forgets && other.forgets: // both could hold the last copy
-		case kind == FreezeAPI && first.Kind.Lasts(): // it is undone through the API server
-		case first.Kind == FreezeAPI: // and everything is done through it
-		default:
+		if together(s, first.Kind, kind) {
 			out = append(out, kind)
 		}
 	}
 	return out
+}
+
+// together says that two faults leave somebody who has the data, and somebody to ask.
+func together(s Setup, first, second Kind) bool {
+	one, other := traits[first], traits[second]
+	switch {
+	case first == second, first == FreezeAPI: // everything else is done through it
+		return false
+	case second == FreezeAPI:
+		return !first.Lasts() // it may be undone through it
+	case one.host && other.host:
+		return false // there are three hosts, and the ledger needs one
+	case first == FullDisk:
+		return !other.forgets // what the log did not take is in memory alone
+	case second == FullDisk:
+		return s.Data != Memory && s.Topology != Standalone && !one.forgets
+	case one.forgets && other.forgets:
+		return s.Data == AOF // both could hold the last copy
+	default:
+		return true
+	}
 }
 
 // another is a second fault, while the first lasts or shortly after it.
