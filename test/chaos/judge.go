@@ -62,8 +62,8 @@ func unplanned(o *Outcome, run report.Run) []span {
 			continue
 		}
 		one := span{from: fallenBehind(o, s), to: s.Ended.Add(returning), pods: s.Pods}
-		if !s.Fault.Kind.Lasts() {
-			one.to = s.Ended.Add(unsent) // it is another process now
+		if s.Fault.Kind == Kill {
+			one.to = s.Ended.Add(unsent) // it is another process now; a pod that goes has a moment left
 		}
 		one.pods = append(predecessors(run, one), one.pods...)
 		out = append(out, one)
