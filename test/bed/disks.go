@@ -34,7 +34,7 @@ type SmallDisks struct {
 // MakeSmallDisks makes some on each host, for instances of one namespace.
 func (c *Cluster) MakeSmallDisks(ctx context.Context, namespace string) (*SmallDisks, error) {
 	d := &SmallDisks{cluster: c, class: namespace}
-	hosts, err := c.Hosts(ctx)
+	hosts, err := c.HostNames(ctx)
 	if err != nil {
 		return d, err
 	}

@@ -13,10 +13,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Process does something to the processes of a pod on the test bed: kill, freeze or
-// thaw. The API server is not asked, and of a pod that is no more, or was started
-// again since, nothing is left to thaw.
-func (c *Cluster) Process(ctx context.Context, verb string, pod *corev1.Pod) error {
+// Containers does something to the processes of a pod's containers as they were when
+// it was read: kill, freeze or thaw. Unlike Process it does not ask the API server, and
+// of a pod that is no more, or was started again since, nothing is left to thaw.
+func (c *Cluster) Containers(ctx context.Context, verb string, pod *corev1.Pod) error {
 	args := []string{"process", verb, "--node", pod.Spec.NodeName}
 	for _, s := range pod.Status.ContainerStatuses {
 		args = append(args, s.ContainerID)
@@ -29,8 +29,8 @@ func (c *Cluster) APIServer(ctx context.Context, verb string) error {
 	return c.testbed(ctx, "component", verb, "kube-apiserver")
 }
 
-// Hosts are the names of the hosts, in order.
-func (c *Cluster) Hosts(ctx context.Context) ([]string, error) {
+// HostNames are the names of all hosts, in order, those too that are cordoned.
+func (c *Cluster) HostNames(ctx context.Context) ([]string, error) {
 	var list corev1.NodeList
 	if err := c.List(ctx, &list); err != nil {
 		return nil, err
@@ -121,7 +121,7 @@ func (c *Cluster) Mend(ctx context.Context) error {
 	if err := c.APIServer(ctx, "thaw"); err != nil {
 		return err
 	}
-	hosts, err := c.Hosts(ctx)
+	hosts, err := c.HostNames(ctx)
 	for _, host := range hosts {
 		for _, verb := range []string{"thaw", "heal", "quick"} {
 			err = errors.Join(err, c.Node(ctx, verb, host))

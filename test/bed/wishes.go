@@ -86,11 +86,6 @@ func LogWrites() Wish {
 	return func(v *v1alpha1.Valkey) { v.Spec.Persistence.Mode = v1alpha1.PersistenceAOF }
 }
 
-// Alone wishes for a single server.
-func Alone() Wish {
-	return func(v *v1alpha1.Valkey) { v.Spec.Topology = v1alpha1.TopologyStandalone }
-}
-
 // Sharded wishes for a Cluster of so many shards, each with so many replicas
 // besides its primary.
 func Sharded(shards, replicas int32) Wish {

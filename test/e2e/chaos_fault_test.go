@@ -132,7 +132,7 @@ func (a *act) leader(ctx context.Context, shard int) string {
 
 // safeHost is one for the ledger: not that of a pod whose host is going to be hit.
 func (a *act) safeHost(ctx context.Context) (string, error) {
-	hosts, err := cluster.Hosts(ctx)
+	hosts, err := cluster.HostNames(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -180,7 +180,7 @@ func (a *act) inflict(ctx context.Context, s chaos.Struck, victim *corev1.Pod) (
 	}
 	switch s.Fault.Kind {
 	case chaos.Kill:
-		return nil, cluster.Process(ctx, "kill", victim)
+		return nil, cluster.Containers(ctx, "kill", victim)
 	case chaos.Delete:
 		return nil, cluster.Delete(ctx, victim)
 	case chaos.DeleteNow:
@@ -188,8 +188,8 @@ func (a *act) inflict(ctx context.Context, s chaos.Struck, victim *corev1.Pod) (
 	case chaos.KillOperator:
 		return nil, cluster.KillOperator(ctx)
 	case chaos.Freeze:
-		u := a.later("freeze "+victim.Name, func(ctx context.Context) error { return cluster.Process(ctx, "thaw", victim) })
-		return u, cluster.Process(ctx, "freeze", victim)
+		u := a.later("freeze "+victim.Name, func(ctx context.Context) error { return cluster.Containers(ctx, "thaw", victim) })
+		return u, cluster.Containers(ctx, "freeze", victim)
 	case chaos.FreezeAPI:
 		u := a.later("freeze the API server", func(ctx context.Context) error { return cluster.APIServer(ctx, "thaw") })
 		return u, cluster.APIServer(ctx, "freeze")

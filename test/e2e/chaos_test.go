@@ -163,7 +163,7 @@ func wishesOf(s chaos.Setup) []bed.Wish {
 	var wishes []bed.Wish
 	switch s.Topology {
 	case chaos.Standalone:
-		wishes = append(wishes, bed.Alone())
+		wishes = append(wishes, bed.Standalone())
 	case chaos.Watched:
 		wishes = append(wishes, bed.Watched(int32(s.Replicas)))
 	case chaos.Cluster:

@@ -22,11 +22,11 @@ func TestSoakHandoversOverAllTopologiesLoseNothing(t *testing.T) {
 		name   string
 		wishes []bed.Wish
 		load   bed.Load
-		// each is how often the role moves in a rollout: to the surge node and back,
-		// or once in each shard.
+		// each is how often the role moves in a rollout, at least: to the extra node and
+		// back, or once in each shard.
 		each int
 	}{
-		{"Standalone", []bed.Wish{bed.Alone()}, bed.Light, 2},
+		{"Standalone", []bed.Wish{bed.Standalone()}, bed.Light, 2},
 		{"Replication", []bed.Wish{bed.Replicas(1)}, bed.Light.Expecting(1), 1},
 		{"Sentinel", []bed.Wish{bed.Watched(1)}, bed.Light.Expecting(1), 1},
 		{"Cluster", []bed.Wish{bed.Sharded(3, 1)}, light, 3},
@@ -49,7 +49,7 @@ func TestSoakHandoversOverAllTopologiesLoseNothing(t *testing.T) {
 }
 
 // rolledAgain restarts an instance so many times under the eye of one ledger, and
-// fails unless each rollout moved the role as often as it should, and no write is lost.
+// fails unless each rollout moved the role as often as it has to, and no write is lost.
 func (w *world) rolledAgain(i *bed.Instance, load bed.Load, first, rolls, each int) report.Run {
 	w.Helper()
 	ledger := w.write(i, load)
@@ -59,8 +59,8 @@ func (w *world) rolledAgain(i *bed.Instance, load bed.Load, first, rolls, each i
 		w.must(ledger.AwaitWrites(w.ctx, 200))
 	}
 	run := w.proven(ledger)
-	if len(run.Handovers) != rolls*each {
-		w.Errorf("in %d rollouts the role moved %d times, wanted %d", rolls, len(run.Handovers), rolls*each)
+	if len(run.Handovers) < rolls*each {
+		w.Errorf("in %d rollouts the role moved %d times, wanted at least %d", rolls, len(run.Handovers), rolls*each)
 	}
 	return run
 }
