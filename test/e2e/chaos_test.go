@@ -40,12 +40,16 @@ func TestChaos(t *testing.T) {
 	if err := cluster.Mend(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.RemoveAll(chaosFolder()); err != nil {
+		t.Fatal(err)
+	}
 	began := time.Now()
 	all := &chaos.Report{Seed: o.seed, Began: began}
 	for n := max(o.round, 1); time.Since(began) < o.span; n++ {
-		round := o.wanted(chaos.RoundOf(o.seed, n))
+		whole := chaos.RoundOf(o.seed, n)
+		round := o.wanted(whole)
 		t.Run(fmt.Sprintf("round %d %s", n, round.Setup.Topology), func(t *testing.T) {
-			s := &stage{round: round, report: all, end: began.Add(o.span)}
+			s := &stage{round: round, small: whole.FillsDisks(), report: all, end: began.Add(o.span)}
 			// After the namespace, with all that uses them, is gone.
 			t.Cleanup(func() {
 				if err := s.disks.Drop(context.WithoutCancel(t.Context())); err != nil {
@@ -114,7 +118,8 @@ type stage struct {
 	report   *chaos.Report
 	end      time.Time
 	instance *bed.Instance
-	// disks are there only if one is going to be filled.
+	// small says that it needs small disks, for one of the round's is filled.
+	small bool
 	disks *bed.SmallDisks
 }
 
@@ -126,7 +131,7 @@ const filler = 2 << 20
 func (s *stage) play() {
 	say("round %d: %s", s.round.Number, s.round.Setup)
 	wishes := wishesOf(s.round.Setup)
-	if s.round.FillsDisks() {
+	if s.small {
 		var err error
 		s.disks, err = cluster.MakeSmallDisks(s.ctx, s.namespace)
 		s.must(err)
