@@ -23,6 +23,9 @@ const (
 	// DrainingSinceAnnotation of a pod is when its clients began to be sent away
 	// (RFC 3339 with nanoseconds).
 	DrainingSinceAnnotation = "valkeeper.io/draining-since"
+	// EvacuateAnnotation of a Kubernetes node, or of a pod, asks for primaries to leave
+	// it, as a cordon does. Any value but false counts.
+	EvacuateAnnotation = "valkeeper.io/evacuate"
 	// OperatorUser is the ACL user that the operator logs in as.
 	OperatorUser = "valkeeper"
 	// ReplicationUser is the ACL user that replicas log in as at their primary.

@@ -102,13 +102,14 @@ func run() error {
 	}
 	recorder := mgr.GetEventRecorder("valkeeper")
 	pool := servers.NewPool()
-	calm := controller.NewCalm()
+	calm, hosts := controller.NewCalm(), controller.NewHosts()
 	reconciler := &controller.Reconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Servers: pool, Turns: act.NewTurns(), Calm: calm,
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Servers: pool, Turns: act.NewTurns(), Calm: calm, Hosts: hosts,
 		Sentries: controller.NewSentries(),
 		Observer: observe.Observer{Reader: mgr.GetClient(), Servers: pool, Calm: calm, Zones: observe.NewZones(mgr.GetAPIReader()),
 			Hosts:           observe.NewHosts(mgr.GetAPIReader()),
 			Silence:         observe.NewSilence(),
+			Evacuations:     hosts.Evacuations,
 			ReplicationUser: v1alpha1.ReplicationUser, Now: time.Now},
 		Events:  &controller.Events{Recorder: recorder},
 		Objects: controller.NewEnsurer(mgr.GetClient(), mgr.GetAPIReader(), o.site),

@@ -86,9 +86,7 @@ func (a *Actor) heirs(ctx context.Context, snap model.Snapshot, s model.Handover
 	shard := snap.Shards[0]
 	primary, ok := shard.Primary()
 	for _, n := range shard.Nodes {
-		good := ok && n.Ref != s.From && n.Ref != s.To && n.Ordinal < shard.Wished(snap.Policy) && shard.Fresh(n) && !n.Draining &&
-			model.Synced(primary, n, snap.Policy.MaxLag)
-		if !good {
+		if !ok || n.Ref == s.From || n.Ref == s.To || !heir(snap.Policy, shard, primary, n) {
 			continue
 		}
 		node, err := a.server(ctx, n.Ref)
@@ -103,6 +101,23 @@ func (a *Actor) heirs(ctx context.Context, snap model.Snapshot, s model.Handover
 		out.candidates = append(out.candidates, handover.Candidate{Server: node, Host: host, Port: port})
 	}
 	return out
+}
+
+// heir says that a replica may take over in the target's place: what the plan asks of a
+// target, by why it hands over.
+func heir(policy model.Policy, shard model.Shard, primary, n model.Node) bool {
+	if n.Ordinal >= shard.Wished(policy) || !model.Synced(primary, n, policy.MaxLag) {
+		return false
+	}
+	switch {
+	case primary.Phase == model.PodTerminating:
+		return true
+	case n.Draining || n.Evacuate != "":
+		return false
+	case primary.Evacuate != "" && !shard.Fresh(primary):
+		return shard.Fresh(n) || n.Revision == primary.Revision
+	}
+	return shard.Fresh(n)
 }
 
 // sentinels are those that answer.

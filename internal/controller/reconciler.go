@@ -47,6 +47,7 @@ type Reconciler struct {
 	Turns    *act.Turns
 	Sentries *Sentries
 	Calm     *Calm
+	Hosts    *Hosts
 	Events   *Events
 	Objects  Objects
 	refused  refusals

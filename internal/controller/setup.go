@@ -40,6 +40,9 @@ func (r *Reconciler) SetUp(ctx context.Context, mgr ctrl.Manager, workers int) e
 	if err := r.listenForCalm(ctx, mgr); err != nil {
 		return err
 	}
+	if err := r.Hosts.watch(ctx, mgr); err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.Valkey{}, builder.WithPredicates(predicate.Or(
 			predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
@@ -51,6 +54,7 @@ func (r *Reconciler) SetUp(ctx context.Context, mgr ctrl.Manager, workers int) e
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(instanceOfPod)).
 		WatchesMetadata(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(instanceOfPod)).
 		WatchesRawSource(source.Channel(r.Sentries.Alarms(), &handler.EnqueueRequestForObject{})).
+		WatchesRawSource(r.Hosts.source(mgr.GetClient())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
 			ReconciliationTimeout:   turnTimeout,

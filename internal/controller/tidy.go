@@ -54,8 +54,11 @@ func (e *Ensurer) tidyShards(ctx context.Context, v *v1alpha1.Valkey, sets map[s
 		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("delete StatefulSet %s/%s: %w", set.Namespace, name, err)
 		}
-		if err := e.removeBudget(ctx, v, name); err != nil {
-			return err
+		primary, replicas := render.ShardBudgets(name)
+		for _, budget := range []string{primary, replicas} {
+			if err := e.removeBudget(ctx, v, budget); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -32,6 +32,9 @@ const (
 	NotSynced Reason = "NotSynced"
 	// NoFreshReplica: no replica that runs the newest revision can take over.
 	NoFreshReplica Reason = "NoFreshReplica"
+	// EvacuationWaits: a primary is to leave its host and cannot hand over yet, or a
+	// replica is to leave its own and is no target for that.
+	EvacuationWaits Reason = "EvacuationWaits"
 	// ClientsLeaving: clients of a node are still connected to it.
 	ClientsLeaving Reason = "ClientsLeaving"
 	// HandoverInProgress: a failover runs on the primary.

@@ -39,6 +39,8 @@ type Observer struct {
 	Hosts *Hosts
 	// Silence remembers since when servers have not answered.
 	Silence *Silence
+	// Evacuations tells which hosts are to be left by primaries.
+	Evacuations *Evacuations
 	// ReplicationUser's clients are replicas on their way in, not users.
 	ReplicationUser string
 	Now             func() time.Time

@@ -59,6 +59,9 @@ func node(ordinal int, pod *corev1.Pod, now time.Time) model.Node {
 		Dead:      ended(pod),
 		Trouble:   trouble(pod),
 		PingEvery: pingEvery(pod),
+		Evacuate:  podEvacuates(pod),
+
+		TerminatingFor: terminatingFor(pod, now),
 	}
 	for _, c := range pod.Status.Conditions {
 		switch string(c.Type) {
@@ -105,6 +108,8 @@ func role(label string) model.Role {
 func phase(pod *corev1.Pod) model.PodPhase {
 	switch {
 	case pod.DeletionTimestamp != nil:
+		return model.PodTerminating
+	case pod.Status.Phase == corev1.PodRunning && disrupted(pod) != nil:
 		return model.PodTerminating
 	case pod.Status.Phase == corev1.PodRunning && pod.Status.PodIP != "":
 		return model.PodRunning

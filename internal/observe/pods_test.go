@@ -61,8 +61,24 @@ status:
 		"up, and never in service": {running,
 			model.Node{Ref: ref("10.0.0.7:6379"), Host: "host-a", Phase: model.PodRunning}},
 		"on its way out, still serving": {`
-metadata: {name: cart-0, uid: uid-0, deletionTimestamp: "2026-05-01T12:00:00Z"}` + running,
+metadata: {name: cart-0, uid: uid-0, deletionTimestamp: "2026-05-01T12:00:25Z", deletionGracePeriodSeconds: 30}` + running,
+			model.Node{Ref: ref("10.0.0.7:6379"), Host: "host-a", Phase: model.PodTerminating, TerminatingFor: 5 * time.Second}},
+		"on its way out since just now, by a clock that is ahead of ours": {`
+metadata: {name: cart-0, uid: uid-0, deletionTimestamp: "2026-05-01T12:00:31Z", deletionGracePeriodSeconds: 30}` + running,
 			model.Node{Ref: ref("10.0.0.7:6379"), Host: "host-a", Phase: model.PodTerminating}},
+		"about to be evicted, or on a host that shuts down": {disrupting("Running", "True"),
+			model.Node{Ref: ref("10.0.0.7:6379"), Host: "host-a", Phase: model.PodTerminating, TerminatingFor: 3 * time.Second}},
+		"not evicted after all": {disrupting("Running", "False"),
+			model.Node{Ref: ref("10.0.0.7:6379"), Host: "host-a", Phase: model.PodRunning}},
+		"ended by its host": {disrupting("Failed", "True"),
+			model.Node{Ref: ref("10.0.0.7:6379"), Host: "host-a", Phase: model.PodPending, Dead: true, TerminatingFor: 3 * time.Second}},
+		"asked to give its role away": {`
+metadata: {name: cart-0, uid: uid-0, annotations: {valkeeper.io/evacuate: ""}}` + running,
+			model.Node{Ref: ref("10.0.0.7:6379"), Host: "host-a", Phase: model.PodRunning,
+				Evacuate: "its pod has the annotation valkeeper.io/evacuate"}},
+		"asked to keep its role": {`
+metadata: {name: cart-0, uid: uid-0, annotations: {valkeeper.io/evacuate: "false"}}` + running,
+			model.Node{Ref: ref("10.0.0.7:6379"), Host: "host-a", Phase: model.PodRunning}},
 		"cannot be scheduled": {`
 spec: {containers: []}
 status: {phase: Pending, conditions: [{type: PodScheduled, status: "False", message: "0/3 nodes are available"}]}`,
@@ -128,6 +144,16 @@ metadata: {name: cart-0, uid: uid-0, annotations: {valkeeper.io/draining-since: 
 			t.Errorf("%s:\nhave %+v\nwant %+v", name, have, row.want)
 		}
 	}
+}
+
+// disrupting is a pod that Kubernetes says it is about to end.
+func disrupting(phase, status string) string {
+	return `
+spec: {nodeName: host-a, containers: []}
+status:
+  phase: ` + phase + `
+  podIP: 10.0.0.7
+  conditions: [{type: DisruptionTarget, status: "` + status + `", lastTransitionTime: "2026-05-01T11:59:57Z"}]`
 }
 
 func ref(address string) model.Ref { return model.Ref{Name: "cart-0", UID: "uid-0", Address: address} }

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -99,7 +100,9 @@ func (o Observer) shard(ctx context.Context, v *v1alpha1.Valkey, k int, set *app
 	}
 	shard.Nodes = nodes(shard.Name, shard.Size, pods, o.Now())
 	for i := range shard.Nodes {
-		shard.Nodes[i].Zone = o.Zones.Of(ctx, shard.Nodes[i].Host)
+		n := &shard.Nodes[i]
+		n.Zone = o.Zones.Of(ctx, n.Host)
+		n.Evacuate = cmp.Or(n.Evacuate, o.Evacuations.Of(n.Host))
 	}
 	return shard
 }

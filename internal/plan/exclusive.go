@@ -15,6 +15,10 @@ import (
 //     the cause; and so does one whose rollout has begun and not ended, for
 //     those in which none has begun. The extra node of a rollout is its beginning,
 //     and its leaving the end: only as many shards have one.
+//   - A primary that leaves a host which is to be emptied, or whose pod is on its way
+//     out, is at work as well, but waits for nobody else: the drain of a host must not
+//     wait for what it has sent away. That no two fail over at once is the topology's
+//     gate.
 //   - Slots move only between shards in which nothing else is going on, and
 //     nothing else begins there meanwhile: a failover of either end fails the
 //     migration. Rollouts go first; newer servers move slots better.
@@ -27,15 +31,21 @@ func exclude(snap model.Snapshot, decisions []model.Decision) {
 	working := named(snap.Shards, atWork)
 	halfway := named(snap.Shards, func(s model.Shard) bool { return begun(s) || surged(snap.Policy, s) })
 	rolls := slices.ContainsFunc(snap.Shards, func(s model.Shard) bool { return hasStale(snap.Policy, s) })
+	var receiving []string
 	for i, shard := range snap.Shards {
 		switch step := decisions[i].Step.(type) {
 		case model.MoveSlots:
 			if d, wait := movesLater(shard, step, rolls, working); wait {
 				decisions[i] = d
+				break
 			}
+			receiving = append(receiving, step.Toward)
 		default:
 			if !begins(snap.Policy, shard, step) {
 				continue
+			}
+			if leaving(shard, step) && !slices.Contains(receiving, shard.Name) {
+				break
 			}
 			if d, wait := worksLater(snap.Policy, shard, foremost(snap.Shards, shard, working), halfway); wait {
 				decisions[i] = d
@@ -66,6 +76,17 @@ func taken(policy model.Policy, shard model.Shard, step model.Step, working []st
 		ends = append(ends, move.Toward)
 	}
 	return slices.DeleteFunc(ends, func(name string) bool { return slices.Contains(working, name) })
+}
+
+// leaving says that a step hands over a primary that has to go for a cause outside of its
+// instance.
+func leaving(shard model.Shard, step model.Step) bool {
+	h, ok := step.(model.Handover)
+	if !ok {
+		return false
+	}
+	n, ok := shard.Node(h.From.Name)
+	return ok && (n.Evacuate != "" || n.Phase == model.PodTerminating)
 }
 
 // begins says that a step takes something away from a shard that serves, or adds the

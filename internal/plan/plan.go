@@ -21,15 +21,18 @@ var deciders = []decider{
 	settle,            // two primaries: one has to follow; one that is not trusted
 	publish,           // Services, labels and readiness show what the servers say
 	failover,          // a FAILOVER that runs is waited for
+	depart,            // a primary on its way out hands over at once
 	rejoin,            // every node follows the primary
 	brief,             // Sentinels are told whom to name
 	forget,            // members that are no more
+	evacuate,          // a primary leaves a host that is to be emptied
 	scale,             // the number of nodes
 	joining,           // every node is a member that all others know
 	reshard,           // which shard serves which slots
 	before,            // what is changed beside the shard first
 	rollout.Next,      // stale pods
 	after,             // what is changed beside the shard last
+	stranded,          // a primary that is to leave its host and cannot
 	outlived,          // claims of nodes that have left
 }
 

@@ -58,7 +58,7 @@ func TestRejoin(t *testing.T) {
 			s.Nodes[0].Server.FailingOver = true
 		}, hold: model.HandoverInProgress, of: "v-0"},
 		{name: "nobody is pointed at a primary that is on its way out", given: healthy(), change: func(s *model.Shard) {
-			s.Nodes[0].Phase = model.PodTerminating
+			s.Nodes[0].Phase, s.Nodes[0].TerminatingFor = model.PodTerminating, model.DepartWithin
 			s.Nodes[2].Server.Follows = addr(1)
 		}},
 		{name: "a replica leaves service when its link has been down for long", given: healthy(), change: func(s *model.Shard) {
@@ -84,7 +84,7 @@ func TestScale(t *testing.T) {
 			s.Nodes[1].Server.LinkUp, s.Nodes[1].Server.LinkDown = false, time.Second
 		}, hold: model.NotSynced, of: "v-1"},
 		{name: "nobody leaves while the primary is on its way out", given: sized(healthy(), 2), change: func(s *model.Shard) {
-			s.Nodes[0].Phase = model.PodTerminating
+			s.Nodes[0].Phase, s.Nodes[0].TerminatingFor = model.PodTerminating, model.DepartWithin
 			s.Nodes[2].Draining = true
 		}, hold: model.NodeDown, of: "v-0"},
 		{name: "a drain is lifted when the wish to scale in is taken back", given: healthy(), change: func(s *model.Shard) {

@@ -10,37 +10,51 @@ import (
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 )
 
-// budgets protect the primary always, and all replicas but one. Their labels
-// never meet, because a pod under two budgets cannot be evicted at all. They
-// count pods, not parts of the StatefulSet: maxUnavailable would count all of
-// its pods for either role. AlwaysAllow, because a pod that is not Ready
-// protects nobody and must not block a drain.
+// budgets protect the primary always, and all replicas but one: in a Cluster those of
+// each shard. Their labels never meet, because a pod under two budgets cannot be evicted
+// at all. They count pods, not parts of the StatefulSet: maxUnavailable would count all of
+// its pods for either role. AlwaysAllow, because a pod that is not Ready protects nobody
+// and must not block a drain.
 //
-// In a Cluster a budget lets go one pod of its shard, whatever its role: the
-// role moves between the shard's pods alone, and the servers elect another
-// primary where the operator does not.
+// So whoever drains a host can send replicas away, and has to wait with a primary until
+// its role has moved (plan/evacuate.go). A Standalone moves its role to a surge; without
+// that it has no budget, which would block every drain for ever.
 //
 // Sentinels have one of their own.
 func budgets(v *v1alpha1.Valkey, shards []shard, sentinels *appsv1.StatefulSet) []*policyv1.PodDisruptionBudget {
-	if !v.Spec.PodDisruptionBudget.IsEnabled() || v.Spec.Topology == v1alpha1.TopologyStandalone {
+	switch {
+	case !v.Spec.PodDisruptionBudget.IsEnabled():
 		return nil
-	}
-	if !v.Spec.IsCluster() {
-		out := []*policyv1.PodDisruptionBudget{
-			budget(meta(v, v.PrimaryServiceName()), withRole(v, v1alpha1.RolePrimary), 1),
-			budget(meta(v, v.ReplicasServiceName()), withRole(v, v1alpha1.RoleReplica), v.Spec.ReplicaCount()-1),
+	case v.Spec.Topology == v1alpha1.TopologyStandalone:
+		if v.Spec.Rollout.SurgeOrDefault() == v1alpha1.SurgeNever {
+			return nil
 		}
-		if v.Spec.IsSentinel() {
-			out = append(out, budget(sentinelMeta(v, v.SentinelName()), v.SentinelSelector(), votesNeeded(v, sentinels)))
-		}
-		return out
+		return []*policyv1.PodDisruptionBudget{budget(meta(v, v.PrimaryServiceName()), withRole(v.PodSelector(), v1alpha1.RolePrimary), 1)}
 	}
 	var out []*policyv1.PodDisruptionBudget
 	for _, s := range shards {
-		out = append(out, budget(s.meta(v, s.name), s.selector(v), v.Spec.ReplicaCount()))
+		primary, replicas := budgetNames(v, s.name)
+		out = append(out,
+			budget(s.meta(v, primary), withRole(s.selector(v), v1alpha1.RolePrimary), 1),
+			budget(s.meta(v, replicas), withRole(s.selector(v), v1alpha1.RoleReplica), v.Spec.ReplicaCount()-1))
+	}
+	if v.Spec.IsSentinel() {
+		out = append(out, budget(sentinelMeta(v, v.SentinelName()), v.SentinelSelector(), votesNeeded(v, sentinels)))
 	}
 	return out
 }
+
+// budgetNames are those of a shard's primary and of its replicas: as the Services to
+// them are called, or would be.
+func budgetNames(v *v1alpha1.Valkey, shard string) (primary, replicas string) {
+	if !v.Spec.IsCluster() {
+		return v.PrimaryServiceName(), v.ReplicasServiceName()
+	}
+	return ShardBudgets(shard)
+}
+
+// ShardBudgets are the names of the two budgets of a Cluster's shard.
+func ShardBudgets(shard string) (primary, replicas string) { return shard + "-primary", shard }
 
 // votesNeeded is how many Sentinels a failover needs: the quorum, and the majority
 // of all that there are. While they become fewer, those that leave still count.
@@ -52,8 +66,8 @@ func votesNeeded(v *v1alpha1.Valkey, existing *appsv1.StatefulSet) int32 {
 	return max(v.Spec.Sentinel.QuorumOrDefault(), all/2+1)
 }
 
-func withRole(v *v1alpha1.Valkey, role v1alpha1.NodeRole) map[string]string {
-	selector := v.PodSelector()
+// withRole narrows a selector, which it changes, to one role.
+func withRole(selector map[string]string, role v1alpha1.NodeRole) map[string]string {
 	selector[v1alpha1.RoleLabel] = string(role)
 	return selector
 }

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	k8slabels "k8s.io/apimachinery/pkg/labels"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 )
@@ -42,8 +44,8 @@ func TestShardsBeyondTheWishAreStillDeclaredWhileTheyExist(t *testing.T) {
 		if image := set.Spec.Template.Spec.Containers[0].Image; !strings.HasSuffix(image, ":8.1") {
 			t.Errorf("%s does not get the new version: %s", set.Name, image)
 		}
-		if r.Budgets[i].Name != set.Name {
-			t.Errorf("the budget of %s is %s", set.Name, r.Budgets[i].Name)
+		if primary, replicas := r.Budgets[2*i].Name, r.Budgets[2*i+1].Name; primary != set.Name+"-primary" || replicas != set.Name {
+			t.Errorf("the budgets of %s are %s and %s", set.Name, primary, replicas)
 		}
 	}
 	if len(names) != 12 || names[2] != "cart-shard-2" || names[11] != "cart-shard-11" {
@@ -79,26 +81,36 @@ func TestAnOperatorUpgradeChangesNoPodOfACluster(t *testing.T) {
 	}
 }
 
-func TestEachPodIsOfOneShardAndUnderItsBudget(t *testing.T) {
+func TestAPodOfAShardIsUnderTheBudgetOfItsRole(t *testing.T) {
+	r := rendered(t, instance(t, `{topology: Cluster, replicas: 2}`), fixed())
+	for _, set := range r.StatefulSets {
+		for role, want := range map[string]string{"primary": set.Name + "-primary 1", "replica": set.Name + " 1", "": ""} {
+			labels := k8slabels.Merge(set.Spec.Template.Labels, k8slabels.Set{v1alpha1.RoleLabel: role})
+			var under []string
+			for _, b := range r.Budgets {
+				if selects(t, b.Spec.Selector, labels) {
+					under = append(under, fmt.Sprintf("%s %d", b.Name, b.Spec.MinAvailable.IntValue()))
+				}
+			}
+			if got := strings.Join(under, ", "); got != want {
+				t.Errorf("role %q of %s is under %q, want %q", role, set.Name, got, want)
+			}
+		}
+	}
+}
+
+func TestEachPodIsOfOneShard(t *testing.T) {
 	r := rendered(t, instance(t, `{topology: Cluster, replicas: 2}`), fixed())
 	for _, set := range r.StatefulSets {
 		labels := set.Spec.Template.Labels
-		var sets, budgets []string
+		var sets []string
 		for _, other := range r.StatefulSets {
 			if selects(t, other.Spec.Selector, labels) {
 				sets = append(sets, other.Name)
 			}
 		}
-		for _, b := range r.Budgets {
-			if selects(t, b.Spec.Selector, labels) {
-				budgets = append(budgets, b.Name)
-			}
-			if n := b.Spec.MinAvailable.IntValue(); n != 2 {
-				t.Errorf("budget %s keeps %d of 3", b.Name, n)
-			}
-		}
-		if !slices.Equal(sets, []string{set.Name}) || !slices.Equal(budgets, []string{set.Name}) {
-			t.Errorf("the pods of %s belong to %v, under the budgets %v", set.Name, sets, budgets)
+		if !slices.Equal(sets, []string{set.Name}) {
+			t.Errorf("the pods of %s belong to %v", set.Name, sets)
 		}
 		for name, service := range map[string]*corev1.Service{"headless": r.NodesService, "client": r.ClusterService} {
 			for key, value := range service.Spec.Selector {

@@ -68,9 +68,9 @@ type Rendered struct {
 	ClusterService *corev1.Service
 	// Sentinels are theirs, with topology Sentinel.
 	Sentinels Sentinels
-	// Budgets are those of the primary, of the replicas and of the Sentinels, or one
-	// for each shard.
-	// There is none with topology Standalone and when they are switched off.
+	// Budgets are those of the primary and of the replicas, for each shard, and of the
+	// Sentinels. There is none when they are switched off, nor for a Standalone that
+	// never gets a surge.
 	Budgets []*policyv1.PodDisruptionBudget
 	// StatefulSets are those of the data servers, in the order of their shards; all
 	// topologies but Cluster have one.

@@ -21,19 +21,42 @@ const (
 	longestBackoff = time.Minute
 )
 
+// Terms are what a handover asks for. A rollout's are the zero value.
+type Terms struct {
+	// Suits says who may take over; nil for those that a rollout would choose, as
+	// Target does. Whoever it is has to be synced.
+	Suits func(n model.Node) bool
+	// Prefers says that one of those who may is a better choice than another; nil for
+	// no difference.
+	Prefers func(a, b model.Node) bool
+	// Alone: nobody waits for the other replicas.
+	Alone bool
+	// Patience is how long a quiet second is waited for; 0 for QuietPatience.
+	Patience time.Duration
+	// Waited is how long it has been waited for; 0 for what the Services' side knows.
+	Waited time.Duration
+}
+
 // HandOver decides whether the primary's role can move now, and to which of the
 // candidates: fresh and synced, highest acknowledged offset first.
 func HandOver(rules topology.Rules, policy model.Policy, shard model.Shard, candidates []model.Node) model.Decision {
+	return HandOverOn(Terms{}, rules, policy, shard, candidates)
+}
+
+// HandOverOn does so on other terms than a rollout's.
+func HandOverOn(terms Terms, rules topology.Rules, policy model.Policy, shard model.Shard, candidates []model.Node) model.Decision {
 	primary, ok := shard.Primary()
 	if !ok {
 		return hold(shard, model.PrimaryNotVisible, "", "no single server says that it is primary")
 	}
-	target, ok := Target(shard, primary, candidates, policy.MaxLag)
+	target, ok := terms.target(shard, primary, candidates, policy.MaxLag)
 	if !ok {
 		return noTarget(shard, primary, candidates, policy.MaxLag)
 	}
-	if d := othersSynced(shard, primary, target, policy.MaxLag); d.Made() {
-		return d
+	if !terms.Alone {
+		if d := othersSynced(shard, primary, target, policy.MaxLag); d.Made() {
+			return d
+		}
 	}
 	if holds := rules.HandoverGates(shard, target); len(holds) > 0 {
 		return model.Wait(holds...)
@@ -42,29 +65,57 @@ func HandOver(rules topology.Rules, policy model.Policy, shard model.Shard, cand
 		return model.Wait(model.Hold{Shard: shard.Name, Reason: model.HandoverBackoff, Node: primary.Name, After: wait,
 			Detail: fmt.Sprintf("%d handovers in a row failed, the last one with: %s", shard.Attempt.Failures, shard.Attempt.Error)})
 	}
-	if wait := QuietSecond - shard.Traffic.Quiet; rules.Routed() && wait > 0 && shard.Traffic.Waited < QuietPatience {
+	if wait := QuietSecond - shard.Traffic.Quiet; rules.Routed() && wait > 0 && terms.patient(shard) {
 		return model.Wait(model.Hold{Shard: shard.Name, Reason: model.ServicesBusy, After: wait,
 			Detail: "Services changed less than a second ago; clients would learn of the new primary late"})
 	}
 	return model.Do(model.Handover{From: primary.Ref, To: target.Ref, Revision: shard.Revision})
 }
 
-// Target chooses who takes over among the candidates that stay and are fresh and synced:
-// offsets within maxLag bytes of the best count as equal, the lowest ordinal
-// wins among equals, so that the choice holds still under writes.
+// patient says that a quiet second may still be waited for.
+func (t Terms) patient(shard model.Shard) bool {
+	return max(t.Waited, shard.Traffic.Waited) < cmp.Or(t.Patience, QuietPatience)
+}
+
+// target is the best of the candidates on these terms.
+func (t Terms) target(shard model.Shard, primary model.Node, candidates []model.Node, maxLag int64) (model.Node, bool) {
+	if t.Suits == nil {
+		return Target(shard, primary, candidates, maxLag)
+	}
+	return choose(primary, candidates, maxLag, t.Suits, t.Prefers)
+}
+
+// Target chooses who takes over among the candidates that stay, are fresh and synced, and
+// do not have to leave their own hosts: offsets within maxLag bytes of the best count as
+// equal, the lowest ordinal wins among equals, so that the choice holds still under
+// writes.
 func Target(shard model.Shard, primary model.Node, candidates []model.Node, maxLag int64) (target model.Node, ok bool) {
+	return choose(primary, candidates, maxLag, func(n model.Node) bool {
+		return shard.Fresh(n) && shard.Stays(n) && !n.Draining && n.Evacuate == ""
+	}, nil)
+}
+
+// choose finds the best of those that suit. Every synced offset lies within maxLag of
+// the primary's, hence of each other: all of them are equal in the sense of Target's rule.
+func choose(primary model.Node, candidates []model.Node, maxLag int64, suits func(model.Node) bool, prefers func(a, b model.Node) bool) (model.Node, bool) {
 	var able []model.Node
 	for _, n := range candidates {
-		if n.Name != primary.Name && shard.Fresh(n) && shard.Stays(n) && !n.Draining && model.Synced(primary, n, maxLag) {
+		if n.Name != primary.Name && suits(n) && model.Synced(primary, n, maxLag) {
 			able = append(able, n)
 		}
 	}
 	if len(able) == 0 {
 		return model.Node{}, false
 	}
-	// Every synced offset lies within maxLag of the primary's, hence of each
-	// other: all of them are equal in the sense of the rule above.
-	return slices.MinFunc(able, func(a, b model.Node) int { return cmp.Compare(a.Ordinal, b.Ordinal) }), true
+	return slices.MinFunc(able, func(a, b model.Node) int {
+		switch {
+		case prefers != nil && prefers(a, b):
+			return -1
+		case prefers != nil && prefers(b, a):
+			return 1
+		}
+		return cmp.Compare(a.Ordinal, b.Ordinal)
+	}), true
 }
 
 // noTarget says of each candidate why it cannot take over.
@@ -76,6 +127,9 @@ func noTarget(shard model.Shard, primary model.Node, candidates []model.Node, ma
 		case !shard.Stays(n):
 			holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.PodStarting, Node: n.Name,
 				Detail: "its pod is on its way out"})
+		case n.Evacuate != "":
+			holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.EvacuationWaits, Node: n.Name,
+				Detail: "no role moves to it: " + n.Evacuate})
 		case !shard.Fresh(n):
 			holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.NoFreshReplica, Node: n.Name,
 				Detail: "it does not run the newest revision"})

@@ -92,9 +92,16 @@ func (s sentinel) rank(shard model.Shard, primary model.Node) model.Decision {
 
 // shunned says that a replica is not to be promoted: it is to leave, or the primary
 // is and another one that stays runs the newest revision. A rollout has no need of
-// it: by the time of its handover every replica is fresh.
+// it: by the time of its handover every replica is fresh. Nor is one whose host is to be
+// emptied, while there is one elsewhere that could be: those that are as good as each
+// other are the Sentinels' to choose from.
 func (s sentinel) shunned(shard model.Shard, primary, n model.Node) bool {
 	if !s.keeps(shard, n) {
+		return true
+	}
+	if n.Evacuate != "" && slices.ContainsFunc(shard.Nodes, func(o model.Node) bool {
+		return o.Name != primary.Name && s.keeps(shard, o) && o.Evacuate == "" && o.InService && model.Attached(primary, o)
+	}) {
 		return true
 	}
 	return !s.keeps(shard, primary) && shard.Stale(n) && slices.ContainsFunc(shard.Nodes, func(o model.Node) bool {

@@ -1,0 +1,131 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/valkeeper/valkeeper/internal/observe"
+)
+
+// hostNews is how many changes of hosts may wait for their instances to be looked at.
+// More are dropped: every instance is looked at every few seconds anyhow.
+const hostNews = 1024
+
+// Hosts watches the hosts of the Kubernetes cluster for one thing: whether primaries are
+// to leave them. It has a cache of its own, because one that may not be filled, where the
+// operator has no right to watch nodes, would keep all others from starting.
+type Hosts struct {
+	Evacuations *observe.Evacuations
+	news        chan event.GenericEvent
+}
+
+// NewHosts has heard of none yet.
+func NewHosts() *Hosts {
+	return &Hosts{Evacuations: observe.NewEvacuations(), news: make(chan event.GenericEvent, hostNews)}
+}
+
+// watch begins with the manager, whether it leads or not.
+func (h *Hosts) watch(ctx context.Context, mgr ctrl.Manager) error {
+	hosts, err := cache.New(mgr.GetConfig(), cache.Options{HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
+		ByObject: map[client.Object]cache.ByObject{&corev1.Node{}: {Transform: stripHost}}})
+	if err != nil {
+		return fmt.Errorf("make a cache of nodes: %w", err)
+	}
+	informer, err := hosts.GetInformer(ctx, &corev1.Node{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return fmt.Errorf("watch nodes: %w", err)
+	}
+	if _, err := informer.AddEventHandler(h.handler()); err != nil {
+		return fmt.Errorf("listen to nodes: %w", err)
+	}
+	return mgr.Add(everywhere{hosts.Start})
+}
+
+// everywhere runs on operators that do not lead as well: one that begins to lead knows
+// its hosts.
+type everywhere struct{ manager.RunnableFunc }
+
+// NeedLeaderElection is false.
+func (everywhere) NeedLeaderElection() bool { return false }
+
+func (h *Hosts) handler() toolscache.ResourceEventHandler {
+	return toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    h.hear,
+		UpdateFunc: func(_, now any) { h.hear(now) },
+		DeleteFunc: func(obj any) {
+			if gone, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
+				obj = gone.Obj
+			}
+			if host, ok := obj.(*corev1.Node); ok {
+				h.note(host, "") // whether it is lost is another question (observe.Hosts)
+			}
+		},
+	}
+}
+
+func (h *Hosts) hear(obj any) {
+	if host, ok := obj.(*corev1.Node); ok {
+		h.note(host, observe.WhyEvacuate(host))
+	}
+}
+
+func (h *Hosts) note(host *corev1.Node, why string) {
+	if !h.Evacuations.Note(host.Name, why) {
+		return
+	}
+	select {
+	case h.news <- event.GenericEvent{Object: host}:
+	default:
+	}
+}
+
+// source leads from a host of which there is news to the instances that have pods there.
+func (h *Hosts) source(pods client.Reader) source.Source {
+	return source.Channel(h.news, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, host client.Object) []reconcile.Request {
+		list := &corev1.PodList{}
+		if pods.List(ctx, list) != nil {
+			return nil
+		}
+		seen := map[types.NamespacedName]bool{}
+		var out []reconcile.Request
+		for i := range list.Items {
+			if list.Items[i].Spec.NodeName != host.GetName() {
+				continue
+			}
+			for _, r := range instanceOfPod(ctx, &list.Items[i]) {
+				if !seen[r.NamespacedName] {
+					seen[r.NamespacedName] = true
+					out = append(out, r)
+				}
+			}
+		}
+		return out
+	}))
+}
+
+// stripHost keeps of a host what an evacuation is read from: there may be thousands, and
+// each tells of its images and conditions all day.
+func stripHost(obj any) (any, error) {
+	host, ok := obj.(*corev1.Node)
+	if !ok {
+		return obj, nil
+	}
+	return &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: host.Name, UID: host.UID, ResourceVersion: host.ResourceVersion,
+			Annotations: observe.EvacuationOf(host.Annotations), DeletionTimestamp: host.DeletionTimestamp},
+		Spec: corev1.NodeSpec{Unschedulable: host.Spec.Unschedulable, Taints: host.Spec.Taints},
+	}, nil
+}

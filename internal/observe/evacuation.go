@@ -1,0 +1,102 @@
+package observe
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+)
+
+// removal are the taints by which the usual tools say that a host is about to be taken
+// away. Only those count that keep pods off: a host that is merely a candidate
+// (DeletionCandidateOfClusterAutoscaler, PreferNoSchedule) may never go.
+var removal = []string{
+	corev1.TaintNodeUnschedulable,                 // the shadow of a cordon
+	"ToBeDeletedByClusterAutoscaler",              // cluster-autoscaler
+	"karpenter.sh/disrupted",                      // Karpenter 1.x
+	"karpenter.sh/disruption",                     // Karpenter 0.3x
+	"cloud.google.com/impending-node-termination", // GKE
+}
+
+// removalFolder are the taints of aws-node-termination-handler: spot-itn,
+// scheduled-maintenance, asg-lifecycle-termination and rebalance-recommendation.
+const removalFolder = "aws-node-termination-handler/"
+
+// WhyEvacuate is why primaries are to leave a host, in words for a person on call; empty
+// when they may stay.
+func WhyEvacuate(host *corev1.Node) string {
+	if evacuationAsked(host.Annotations) {
+		return fmt.Sprintf("host %s has the annotation %s", host.Name, v1alpha1.EvacuateAnnotation)
+	}
+	if host.DeletionTimestamp != nil {
+		return fmt.Sprintf("host %s is being deleted", host.Name)
+	}
+	if host.Spec.Unschedulable {
+		return fmt.Sprintf("host %s is cordoned", host.Name)
+	}
+	for _, t := range host.Spec.Taints {
+		if t.Effect != corev1.TaintEffectPreferNoSchedule && (slices.Contains(removal, t.Key) || strings.HasPrefix(t.Key, removalFolder)) {
+			return fmt.Sprintf("host %s has the taint %s", host.Name, t.Key)
+		}
+	}
+	return ""
+}
+
+// podEvacuates is a request for one pod alone.
+func podEvacuates(pod *corev1.Pod) string {
+	if !evacuationAsked(pod.Annotations) {
+		return ""
+	}
+	return "its pod has the annotation " + v1alpha1.EvacuateAnnotation
+}
+
+func evacuationAsked(annotations map[string]string) bool {
+	value, ok := annotations[v1alpha1.EvacuateAnnotation]
+	return ok && value != "false"
+}
+
+// Evacuations are the hosts that are to be left, as a watch tells of them. An operator
+// that may not watch hosts knows of none.
+type Evacuations struct {
+	mu  sync.Mutex
+	why map[string]string
+}
+
+// NewEvacuations knows of none yet.
+func NewEvacuations() *Evacuations { return &Evacuations{why: map[string]string{}} }
+
+// Of is why a host is to be left; empty when it is not.
+func (e *Evacuations) Of(host string) string {
+	if e == nil {
+		return ""
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.why[host]
+}
+
+// Note takes down what is known of a host, and says whether that is news.
+func (e *Evacuations) Note(host, why string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	news := e.why[host] != why
+	if why == "" {
+		delete(e.why, host)
+	} else {
+		e.why[host] = why
+	}
+	return news
+}
+
+// EvacuationOf are the annotations of a host that anything is read from.
+func EvacuationOf(annotations map[string]string) map[string]string {
+	value, ok := annotations[v1alpha1.EvacuateAnnotation]
+	if !ok {
+		return nil
+	}
+	return map[string]string{v1alpha1.EvacuateAnnotation: value}
+}

@@ -1,0 +1,86 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/rollout"
+	"github.com/valkeeper/valkeeper/internal/topology"
+)
+
+// evacuate moves the role of a primary whose host is to be emptied to a replica
+// elsewhere. The primary's budget makes an eviction wait until then: so whoever drains the
+// host waits for this, and nobody's writes do.
+//
+// It only ever decides when there is somebody to hand over to. While there is not, the
+// shard's life goes on: a rollout, a scaling or a migration of slots that is under way may
+// be what brings him about. Nor is one replica waited for that is not needed for it: it
+// may be the very one that the drain has just sent away.
+func evacuate(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
+	primary, ok := leavesHost(shard)
+	if !ok {
+		return model.Decision{}
+	}
+	d := rollout.HandOverOn(elsewhere(policy, shard, primary), rules, policy, shard, shard.Nodes)
+	if d.Step == nil && !passes(d) {
+		return model.Decision{}
+	}
+	return d
+}
+
+// stranded says why a primary that is to leave its host has not done so, when there is
+// nothing else to do.
+func stranded(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
+	primary, ok := leavesHost(shard)
+	if !ok {
+		return model.Decision{}
+	}
+	out := hold(shard, model.EvacuationWaits, primary.Name, "it is to hand over, and cannot: "+primary.Evacuate)
+	out.Holds = append(out.Holds, rollout.HandOverOn(elsewhere(policy, shard, primary), rules, policy, shard, shard.Nodes).Holds...)
+	return out
+}
+
+// leavesHost is the primary of a shard, if its host is to be emptied and it is not on its
+// way out already.
+func leavesHost(shard model.Shard) (model.Node, bool) {
+	primary, ok := shard.Primary()
+	return primary, ok && primary.Evacuate != "" && primary.Phase == model.PodRunning
+}
+
+// elsewhere are the terms of an evacuation. A fresh node is preferred. Law 4 wants one in
+// a rollout, so that no role moves twice. Here the role moves anyway: of a primary that is
+// not fresh itself, as while the rollout is paused or has yet to begin, another one of its
+// own revision is as good.
+func elsewhere(policy model.Policy, shard model.Shard, primary model.Node) rollout.Terms {
+	return rollout.Terms{
+		Alone: true,
+		Suits: func(n model.Node) bool {
+			return n.Evacuate == "" && !n.Draining && (shard.Fresh(n) || (!shard.Fresh(primary) && n.Revision == primary.Revision))
+		},
+		Prefers: func(a, b model.Node) bool { return standing(policy, shard, a) > standing(policy, shard, b) },
+	}
+}
+
+// standing is how likely a node is to keep the role that it is given.
+func standing(policy model.Policy, shard model.Shard, n model.Node) int {
+	points := 0
+	for _, good := range []struct {
+		is     bool
+		points int
+	}{
+		{n.Evacuate == "", 8},
+		{!n.Draining, 4},
+		{shard.Fresh(n), 2},
+		{n.Ordinal < policy.Nodes, 1}, // neither a surge nor to be scaled away
+	} {
+		if good.is {
+			points += good.points
+		}
+	}
+	return points
+}
+
+// passes says that only a moment has to pass.
+func passes(d model.Decision) bool {
+	return slices.ContainsFunc(d.Holds, func(h model.Hold) bool { return h.After > 0 })
+}
