@@ -33,6 +33,9 @@ const (
 	// MigrationUser is the ACL user that servers of a Cluster log in as where they
 	// move keys to.
 	MigrationUser = "migration"
+	// StopUser is the ACL user that the preStop step of a server's pod logs in as, at its
+	// own server and in a Cluster at the replicas.
+	StopUser = "valkeeper-stop"
 	// Slots is how many slots the keys of a Cluster fall into.
 	Slots = 16384
 	// Port that every server listens on.
@@ -52,6 +55,10 @@ const (
 	// endpointslice.kubernetes.io/managed-by.
 	ManagedBy = "valkeeper.io"
 )
+
+// OwnUsers are the ACL users, beside the operator's, as whom nobody connects who is a client
+// of the data.
+func OwnUsers() []string { return []string{ReplicationUser, MigrationUser, SentinelUser, StopUser} }
 
 // PrimaryServiceName is the Service that writes go to.
 func (v *Valkey) PrimaryServiceName() string { return v.Name + "-primary" }

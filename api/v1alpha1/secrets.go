@@ -13,6 +13,9 @@ const (
 	// MigrationPasswordKey in the system Secret is MigrationUser's password. Only
 	// topology Cluster has it.
 	MigrationPasswordKey = "migration-password"
+	// StopPasswordKey in the system Secret is StopUser's password. It is a file in the
+	// pods of the servers.
+	StopPasswordKey = "stop-password"
 )
 
 // AuthSecretName is the Secret with the password of the user default: the

@@ -184,10 +184,11 @@ type Recovery struct {
 // PodDisruptionBudget protects the primary, the replicas and the Sentinels from
 // evictions.
 type PodDisruptionBudget struct {
-	// enabled makes one budget for the primary and one for the replicas with
-	// topology Replication and Sentinel, one for the Sentinels with topology
-	// Sentinel, and one for each shard with topology Cluster. A single
-	// server has none: its budget would block every drain for ever.
+	// enabled makes one budget for the primary, which lets nobody go while it is one, and
+	// one for the replicas, which lets one of them go at a time: of each shard with topology
+	// Cluster. With topology Sentinel there is one for the Sentinels too. A Standalone has
+	// the first alone, and with rollout.surge Never none: it could not hand over, and its
+	// budget would block every drain for ever.
 	// +optional
 	// +kubebuilder:default:=true
 	Enabled *bool `json:"enabled,omitempty"`

@@ -172,7 +172,8 @@ type ValkeySpec struct {
 	// +optional
 	Sentinel Sentinel `json:"sentinel,omitzero"`
 
-	// podDisruptionBudget protects the primary and the replicas from evictions.
+	// podDisruptionBudget protects the primary and the replicas from evictions: a
+	// drained host keeps its primaries until their roles have moved.
 	// +optional
 	// +kubebuilder:default:={}
 	PodDisruptionBudget PodDisruptionBudget `json:"podDisruptionBudget,omitzero"`
@@ -191,10 +192,12 @@ type ValkeySpec struct {
 	// +kubebuilder:default:={}
 	Auth Auth `json:"auth,omitzero"`
 
-	// terminationGracePeriodSeconds is how long a server may take to shut down
-	// before it is killed. When not set it is derived from the time that
-	// replicas get to catch up (10 s) and the time that saving the data may
-	// take, and is at least 30.
+	// terminationGracePeriodSeconds is how long a pod may take to end before its server
+	// is killed. When not set it is the sum of what a primary may take to hand over first,
+	// if its pod is deleted (21 s), of the time that replicas get to catch up (10 s), of
+	// the time that saving the data may take, and 10 s: from 41 to 900. With less than
+	// that sum, a server that is slow to save may be killed while it does, but no
+	// acknowledged write that a replica has is lost.
 	// +optional
 	// +kubebuilder:validation:Minimum=30
 	// +kubebuilder:validation:Maximum=7200

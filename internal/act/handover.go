@@ -114,7 +114,7 @@ func (d *departure) begin(ctx context.Context) {
 	go func() {
 		defer close(d.done)
 		drained, err := handover.Drain(ctx, d.node, handover.DrainOptions{
-			Spare: []string{v1alpha1.ReplicationUser, v1alpha1.SentinelUser}, Every: sendAwayEvery, Quiet: sendAwayQuiet, Timeout: sendAway})
+			Spare: v1alpha1.OwnUsers(), Every: sendAwayEvery, Quiet: sendAwayQuiet, Timeout: sendAway})
 		d.drained = drained
 		if err == nil {
 			failpoint.Reach(failpoint.HandoverDrained)

@@ -45,7 +45,7 @@ func (a *Actor) drain(ctx context.Context, s model.Drain) error {
 	if err != nil {
 		return err
 	}
-	_, err = node.KillClients(ctx, v1alpha1.ReplicationUser, v1alpha1.SentinelUser)
+	_, err = node.KillClients(ctx, v1alpha1.OwnUsers()...)
 	return err
 }
 

@@ -55,7 +55,7 @@ func newLoop(t *testing.T) *loop {
 	l.Reconciler = &Reconciler{Client: c, Live: l.api, Servers: pool, Turns: act.NewTurns(), Calm: calm, Sentries: NewSentries(),
 		Events:   &Events{Recorder: events.NewFakeRecorder(1000)},
 		Objects:  NewEnsurer(c, l.api, render.Site{ImageRepository: "registry.example/valkey"}),
-		Observer: observe.Observer{Silence: observe.NewSilence(), Reader: l.api, Servers: pool, Calm: calm, Zones: observe.NewZones(l.api), ReplicationUser: v1alpha1.ReplicationUser, Now: time.Now},
+		Observer: observe.Observer{Silence: observe.NewSilence(), Reader: l.api, Servers: pool, Calm: calm, Zones: observe.NewZones(l.api), Now: time.Now},
 	}
 	t.Cleanup(func() { l.forget("shop/cart") })
 	return l

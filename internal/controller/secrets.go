@@ -114,5 +114,5 @@ func (s secrets) of(user, key string) servers.Credentials {
 // passwords are fresh ones: render uses them only where none exists.
 func passwords() render.Passwords {
 	return render.Passwords{Default: rand.Text(), Operator: rand.Text(), Replication: rand.Text(),
-		Migration: rand.Text(), Sentinel: rand.Text()}
+		Migration: rand.Text(), Sentinel: rand.Text(), Stop: rand.Text()}
 }

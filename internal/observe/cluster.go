@@ -35,7 +35,7 @@ func (o Observer) clusterServer(ctx context.Context, conn *valkey.Node, draining
 		server.Cluster.Moves = moves(jobs, view.Info.Time)
 	}
 	if draining { // the only time that anybody asks for them
-		clients, err := conn.Clients(ctx, o.ReplicationUser, v1alpha1.MigrationUser)
+		clients, err := conn.Clients(ctx, v1alpha1.OwnUsers()...)
 		if err != nil {
 			return model.Server{}, err
 		}

@@ -41,9 +41,7 @@ type Observer struct {
 	Silence *Silence
 	// Evacuations tells which hosts are to be left by primaries.
 	Evacuations *Evacuations
-	// ReplicationUser's clients are replicas on their way in, not users.
-	ReplicationUser string
-	Now             func() time.Time
+	Now         func() time.Time
 }
 
 // Fresh is the same observer reading from another source.

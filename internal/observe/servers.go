@@ -107,7 +107,7 @@ func (o Observer) server(ctx context.Context, r round, n *model.Node) (model.Ser
 	server := fromInfo(info)
 	r.aliases.translate(&server)
 	if n.Draining { // the only time that anybody asks for them
-		clients, err := conn.Clients(ctx, o.ReplicationUser, v1alpha1.SentinelUser)
+		clients, err := conn.Clients(ctx, v1alpha1.OwnUsers()...)
 		if err != nil {
 			return model.Server{}, err
 		}

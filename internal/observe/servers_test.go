@@ -76,7 +76,7 @@ func TestAServerIsWhatItSaysOfItself(t *testing.T) {
 func asked(t *testing.T, n model.Node) model.Node {
 	t.Helper()
 	n.UID = "uid-0"
-	o := Observer{Servers: servers.NewPool(), ReplicationUser: "replication"}
+	o := Observer{Servers: servers.NewPool()}
 	t.Cleanup(func() { o.Servers.Keep("default/cart", nil) })
 	o.askAll(t.Context(), round{instance: "default/cart", creds: servers.Credentials{Username: "valkeeper", Password: "secret"}},
 		[]*model.Node{&n})

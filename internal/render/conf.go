@@ -188,8 +188,8 @@ func bytes(n int64) string { return strconv.FormatInt(n, 10) }
 
 // configMap is what servers read.
 func configMap(v *v1alpha1.Valkey, conf string) *corev1.ConfigMap {
-	data := map[string]string{confFile: conf}
-	content := conf
+	data := map[string]string{confFile: conf, stopFile: stopScript}
+	content := conf + stopScript
 	if v.Spec.IsCluster() {
 		data[startFile] = startScript
 		content += startScript

@@ -165,13 +165,13 @@ func TestHowLongAServerMayTakeToStop(t *testing.T) {
 		name, spec string
 		seconds    int64
 	}{
-		{"at least half a minute", `{topology: Standalone}`, 30},
-		{"a log is on disk already", `{topology: Standalone, storage: {size: 1Ti}, persistence: {mode: AOF}}`, 30},
-		{"the memory limit bounds the snapshot", `{topology: Standalone, storage: {size: 1Ti}, resources: {limits: {memory: 10Gi}}}`, 10 + 205 + 10},
-		{"else the volume does", `{topology: Standalone, storage: {size: 5Gi}}`, 10 + 103 + 10},
-		{"else nobody knows", `{topology: Standalone, persistence: {mode: RDB}}`, 10 + 60 + 10},
+		{"the preStop step, the replicas, and a margin", `{topology: Standalone}`, 21 + 10 + 10},
+		{"a log is on disk already", `{topology: Standalone, storage: {size: 1Ti}, persistence: {mode: AOF}}`, 21 + 10 + 10},
+		{"the memory limit bounds the snapshot", `{topology: Standalone, storage: {size: 1Ti}, resources: {limits: {memory: 10Gi}}}`, 21 + 10 + 205 + 10},
+		{"else the volume does", `{topology: Standalone, storage: {size: 5Gi}}`, 21 + 10 + 103 + 10},
+		{"else nobody knows", `{topology: Standalone, persistence: {mode: RDB}}`, 21 + 10 + 60 + 10},
 		{"a quarter of an hour is enough", `{topology: Standalone, storage: {size: 10Ti}}`, 900},
-		{"a Cluster's primary hands over as well", `{topology: Cluster, storage: {size: 5Gi}}`, 10 + 103 + 10 + 5},
+		{"a Cluster's primary hands over as well", `{topology: Cluster, storage: {size: 5Gi}}`, 21 + 10 + 103 + 10 + 5},
 		{"the user knows best", `{topology: Standalone, storage: {size: 10Ti}, terminationGracePeriodSeconds: 3600}`, 3600},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "write testdata/*.golden.yaml anew")
 func fixed() Inputs {
 	return Inputs{
 		Site:   Site{ImageRepository: "docker.io/valkey/valkey", Domain: "cluster.local"},
-		Random: Passwords{Default: "defaultpassword", Operator: "operatorpassword", Replication: "replicationpassword", Migration: "migrationpassword", Sentinel: "sentinelpassword"},
+		Random: Passwords{Default: "defaultpassword", Operator: "operatorpassword", Replication: "replicationpassword", Migration: "migrationpassword", Sentinel: "sentinelpassword", Stop: "stoppassword"},
 	}
 }
 

@@ -104,6 +104,7 @@ func container(v *v1alpha1.Valkey, site Site) (corev1.Container, error) {
 	out := process(v1alpha1.ContainerName, v1alpha1.Port)
 	out.Image, out.ImagePullPolicy, out.Resources = name, v.Spec.ImagePullPolicy, v.Spec.Resources
 	out.Command = []string{"valkey-server", confFolder + "/" + confFile}
+	out.Lifecycle = handsOver(&v.Spec)
 	switch {
 	case v.Spec.IsCluster():
 		underGuard(v, &out)
@@ -157,6 +158,7 @@ func podSecurity() *corev1.PodSecurityContext {
 // and the data, unless a claim holds them.
 func volumes(v *v1alpha1.Valkey, configMap string) []corev1.Volume {
 	conf := configuration(v, configMap, confFiles(&v.Spec), secretFiles(&v.Spec))
+	conf.Projected.Sources = append(conf.Projected.Sources, stopPassword(v))
 	if v.Spec.Storage != nil {
 		return []corev1.Volume{conf}
 	}
@@ -210,9 +212,9 @@ func files(folder string, keys []string) []corev1.KeyToPath {
 // confFiles are those of the ConfigMap.
 func confFiles(s *v1alpha1.ValkeySpec) []string {
 	if s.IsCluster() {
-		return []string{confFile, startFile}
+		return []string{confFile, stopFile, startFile}
 	}
-	return []string{confFile}
+	return []string{confFile, stopFile}
 }
 
 // secretFiles are those of the system Secret.

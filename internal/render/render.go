@@ -44,6 +44,7 @@ type Passwords struct {
 	Replication string
 	Migration   string
 	Sentinel    string
+	Stop        string
 }
 
 // Rendered are the objects of one instance. Those that its spec does not ask

@@ -72,8 +72,10 @@ func systemSecret(v *v1alpha1.Valkey, in Inputs, password string) (*corev1.Secre
 		Default:     password,
 		Operator:    orElse(existing(in.System, v1alpha1.OperatorPasswordKey), in.Random.Operator),
 		Replication: orElse(existing(in.System, v1alpha1.ReplicationPasswordKey), in.Random.Replication),
+		Stop:        orElse(existing(in.System, v1alpha1.StopPasswordKey), in.Random.Stop),
 	}
-	keys := map[string]string{v1alpha1.OperatorPasswordKey: own.Operator, v1alpha1.ReplicationPasswordKey: own.Replication}
+	keys := map[string]string{v1alpha1.OperatorPasswordKey: own.Operator, v1alpha1.ReplicationPasswordKey: own.Replication,
+		v1alpha1.StopPasswordKey: own.Stop}
 	if v.Spec.IsCluster() {
 		own.Migration = orElse(existing(in.System, v1alpha1.MigrationPasswordKey), in.Random.Migration)
 		keys[v1alpha1.MigrationPasswordKey] = own.Migration
@@ -114,22 +116,27 @@ func aclFiles(s *v1alpha1.ValkeySpec, p Passwords) map[string]string {
 	if s.IsSentinel() {
 		operator := user(v1alpha1.OperatorUser, p.Operator, slices.Concat(valkey.OperatorACL, valkey.SentinelDataACL)...)
 		sentinel := user(v1alpha1.SentinelUser, p.Sentinel, valkey.SentinelACL...)
-		return map[string]string{aclFile: clients + operator + replication + sentinel}
+		return map[string]string{aclFile: clients + operator + replication + sentinel + stopUser(p)}
 	}
 	if !s.IsCluster() {
-		return map[string]string{
-			aclFile: clients + user(v1alpha1.OperatorUser, p.Operator, valkey.OperatorACL...) + replication,
-		}
+		operator := user(v1alpha1.OperatorUser, p.Operator, valkey.OperatorACL...)
+		return map[string]string{aclFile: clients + operator + replication + stopUser(p, valkey.FailoverACL...)}
 	}
 	migration := user(v1alpha1.MigrationUser, p.Migration, valkey.MigrationACL...)
+	stop := stopUser(p, valkey.ClusterFailoverACL...)
 	operator := user(v1alpha1.OperatorUser, p.Operator, valkey.ClusterOperatorACL...)
 	newer := user(v1alpha1.OperatorUser, p.Operator, slices.Concat(valkey.ClusterOperatorACL, valkey.AtomicMigrationACL)...)
 	newerReplication := user(v1alpha1.ReplicationUser, p.Replication, slices.Concat(valkey.ReplicationACL, valkey.AtomicReplicationACL)...)
 	return map[string]string{
-		aclFile:      clients + operator + replication + migration,
-		newerACLFile: clients + newer + newerReplication + migration,
+		aclFile:      clients + operator + replication + migration + stop,
+		newerACLFile: clients + newer + newerReplication + migration + stop,
 		heldACLFile:  clients + operator,
 	}
+}
+
+// stopUser is the preStop step's.
+func stopUser(p Passwords, rules ...string) string {
+	return user(v1alpha1.StopUser, p.Stop, slices.Concat(valkey.StopACL, rules)...)
 }
 
 // clientUser is the user default. An empty password lets in everybody.

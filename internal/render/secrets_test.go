@@ -15,7 +15,7 @@ func TestPasswordsThatExistAreKept(t *testing.T) {
 	first := rendered(t, v, fixed())
 	in := Inputs{
 		Site: Site{ImageRepository: "valkey"}, Auth: first.AuthSecret, System: first.SystemSecret,
-		Random: Passwords{Default: "other1", Operator: "other2", Replication: "other3"},
+		Random: Passwords{Default: "other1", Operator: "other2", Replication: "other3", Stop: "other4"},
 	}
 	second := rendered(t, v, in)
 	for _, key := range []string{v1alpha1.OperatorPasswordKey, v1alpha1.ReplicationPasswordKey, aclFile, authFile} {
@@ -40,7 +40,7 @@ func TestOnlyTheMissingPasswordIsFilledIn(t *testing.T) {
 func TestNoPasswordStandsInClearTextWhereItNeedNot(t *testing.T) {
 	r := rendered(t, instance(t, `{topology: Replication}`), fixed())
 	acl := string(r.SystemSecret.Data[aclFile])
-	for _, password := range []string{"defaultpassword", "operatorpassword", "replicationpassword"} {
+	for _, password := range []string{"defaultpassword", "operatorpassword", "replicationpassword", "stoppassword"} {
 		if strings.Contains(acl, password) {
 			t.Errorf("%s stands in %s", password, aclFile)
 		}

@@ -56,10 +56,13 @@ const (
 	// manualFailoverTimeout is how long, in seconds, a primary of a Cluster holds
 	// writes back at most while it hands over (cluster-manual-failover-timeout).
 	manualFailoverTimeout int64 = 5
+	// stopSeconds is how long the preStop step of a pod takes at most while its server is
+	// primary: it waits for the operator, then for its own failover, and then for the
+	// clients that were there (stop.sh).
+	stopSeconds = stopPatience + stopFailover + stopSettle
 	// graceMargin is seconds for everything else that stopping takes.
 	graceMargin int64 = 10
-	// graceMinimum and graceMaximum are seconds.
-	graceMinimum int64 = 30
+	// graceMaximum is seconds.
 	graceMaximum int64 = 900
 	// saveRate is bytes a second that a slow disk writes of a snapshot.
 	saveRate = 50 * mebi
@@ -67,18 +70,20 @@ const (
 	saveUnknown int64 = 60
 )
 
-// gracePeriod is how many seconds a server may take to stop. Killed earlier, it
-// would lose the snapshot that it writes while stopping, and with it the
-// resynchronisation of a part only.
+// gracePeriod is how many seconds a pod may take to stop, its preStop step included.
+// Killed earlier, a server would lose the snapshot that it writes while stopping, and with
+// it the resynchronisation of a part only. A user's own may be as short as the schema
+// allows, 30: the preStop step leaves 9 of them at the very worst, when no operator comes
+// and its own failover does not succeed either.
 func gracePeriod(s *v1alpha1.ValkeySpec) int64 {
 	if s.TerminationGracePeriodSeconds != nil {
 		return *s.TerminationGracePeriodSeconds
 	}
-	wanted := shutdownTimeout + saveSeconds(s) + graceMargin
+	wanted := stopSeconds + shutdownTimeout + saveSeconds(s) + graceMargin
 	if s.IsCluster() {
 		wanted += manualFailoverTimeout
 	}
-	return min(max(wanted, graceMinimum), graceMaximum)
+	return min(wanted, graceMaximum)
 }
 
 // saveSeconds is how long writing the data while stopping may take.

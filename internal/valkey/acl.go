@@ -64,6 +64,15 @@ var AtomicReplicationACL = []string{
 	"+@write", "-flushall", "-flushdb", "-swapdb", "-migrate",
 }
 
+// StopACL is what the user may do that the preStop step of a pod logs in as: see who the
+// server is, and since when. Added to it is how it gives its role away: FailoverACL, or in
+// a cluster, at a replica, ClusterFailoverACL; beside Sentinels nothing.
+var (
+	StopACL            = []string{"resetkeys", "resetchannels", "-@all", "+info", "+client|list"}
+	FailoverACL        = []string{"+failover"}
+	ClusterFailoverACL = []string{"+cluster|failover"}
+)
+
 // ACLLine writes rules as a line of an ACL file, or as the value of a "user"
 // line in valkey.conf without the word "user". passwordSHA256 is the password's
 // SHA-256 in hexadecimal.
