@@ -209,7 +209,7 @@ func TestWhoKnowsWhichUsersInACluster(t *testing.T) {
 		if strings.Contains(text, "password") {
 			t.Errorf("a password stands in %s", file)
 		}
-		for _, user := range []string{"default", "valkeeper", "replication", "migration"} {
+		for _, user := range []string{"default", "valkeeper", "replication", "migration", "valkeeper-stop"} {
 			if !strings.Contains("\n"+text, "\nuser "+user+" ") {
 				t.Errorf("%s lacks the user %s:\n%s", file, user, text)
 			}
@@ -219,14 +219,14 @@ func TestWhoKnowsWhichUsersInACluster(t *testing.T) {
 		t.Errorf("%s lets nobody move slots", newerACLFile)
 	}
 	held := string(secret.Data[heldACLFile])
-	for user, there := range map[string]bool{"default": true, "valkeeper": true, "replication": false, "migration": false} {
+	for user, there := range map[string]bool{"default": true, "valkeeper": true, "replication": false, "migration": false, "valkeeper-stop": false} {
 		if got := strings.Contains("\n"+held, "\nuser "+user+" "); got != there {
 			t.Errorf("a server that is held back knows the user %s: %t", user, got)
 		}
 	}
 	for _, spec := range []string{`{topology: Replication}`, `{topology: Standalone}`} {
 		data := rendered(t, instance(t, spec), fixed()).SystemSecret.Data
-		if _, there := data[v1alpha1.MigrationPasswordKey]; there || len(data) != 4 {
+		if _, there := data[v1alpha1.MigrationPasswordKey]; there || len(data) != 5 {
 			t.Errorf("%s: the Secret has %d keys, and a password for migrations: %t", spec, len(data), there)
 		}
 	}

@@ -238,7 +238,7 @@ func TestSentinelsAreTheirPodsAndKnowNobody(t *testing.T) {
 func TestWhoKnowsWhichUsersUnderSentinels(t *testing.T) {
 	secret := rendered(t, instance(t, `{topology: Sentinel}`), fixed()).SystemSecret
 	for file, users := range map[string][]string{
-		aclFile:         {"default", "valkeeper", "replication", "sentinel"},
+		aclFile:         {"default", "valkeeper", "replication", "sentinel", "valkeeper-stop"},
 		sentinelACLFile: {"default", "valkeeper", "sentinel"},
 	} {
 		var got []string
