@@ -27,7 +27,7 @@ func depart(rules topology.Rules, policy model.Policy, shard model.Shard) model.
 		Alone:    true,
 		Patience: departPatience,
 		Waited:   primary.TerminatingFor,
-		Suits:    func(model.Node) bool { return true },
+		Suits:    shard.Stays,
 		Prefers:  func(a, b model.Node) bool { return standing(policy, shard, a) > standing(policy, shard, b) },
 	}
 	d := rollout.HandOverOn(terms, rules, policy, shard, shard.Nodes)

@@ -55,7 +55,7 @@ func elsewhere(policy model.Policy, shard model.Shard, primary model.Node) rollo
 	return rollout.Terms{
 		Alone: true,
 		Suits: func(n model.Node) bool {
-			return n.Evacuate == "" && !n.Draining && (shard.Fresh(n) || (!shard.Fresh(primary) && n.Revision == primary.Revision))
+			return n.Evacuate == "" && shard.Stays(n) && !n.Draining && (shard.Fresh(n) || (!shard.Fresh(primary) && n.Revision == primary.Revision))
 		},
 		Prefers: func(a, b model.Node) bool { return standing(policy, shard, a) > standing(policy, shard, b) },
 	}

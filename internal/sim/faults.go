@@ -30,6 +30,7 @@ func (r *run) nodeFaults(s *State, i int) {
 	if f.Delete && !n.mute() {
 		r.fault1(s, moveDelete, i, r.deleted)
 	}
+	r.leavingFaults(s, i)
 	if n.proc != procUp {
 		return
 	}

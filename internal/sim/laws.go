@@ -105,7 +105,7 @@ func (r *run) checkHandover(s *State, from, to int) {
 	switch {
 	case a.proc != procUp || a.role != rolePrimary:
 		r.violate(5, "%s hands over and is no primary", podNames[from])
-	case !r.world.fresh(s, to):
+	case !r.world.fresh(s, to) && !r.staleWillDo(s, from, to):
 		r.violate(4, "the target %s is stale", name)
 	case s.down(to):
 		r.violate(4, "the target %s is down", name)
@@ -117,7 +117,7 @@ func (r *run) checkHandover(s *State, from, to int) {
 		r.violate(10, "a FAILOVER runs already")
 	case s.attempt == attemptFailed:
 		r.violate(6, "the last handover has just failed")
-	case a.drain != drainNo:
+	case a.drain != drainNo && a.phase != terminating:
 		r.violate(7, "the drain of %s has begun while it was primary: its bound is spent before its clients can leave", podNames[from])
 	case s.busy:
 		r.violate(7, "Services have just changed")
@@ -125,8 +125,11 @@ func (r *run) checkHandover(s *State, from, to int) {
 	if r.world.Mutant.PromoteFirst {
 		r.checkPromote(s, to)
 	}
-	r.othersUp(s, to, from)
-	r.extraFirst(s, from, from, false)
+	r.checkLeaving(s, from, to)
+	if !a.leaves() {
+		r.othersUp(s, to, from)
+		r.extraFirst(s, from, from, false)
+	}
 }
 
 // othersUp: law 2, nothing is begun while another node is down or not synced.

@@ -44,6 +44,11 @@ const (
 	moveUser
 	moveTight
 	moveLoose
+	moveCordon
+	moveEvicted
+	moveEnd
+	moveTooLate
+	moveHook
 )
 
 var moveText = map[MoveKind]string{
@@ -81,6 +86,11 @@ var moveText = map[MoveKind]string{
 	moveCut:           "the link of %s is CUT",
 	moveTight:         "SOMEBODY exhausts the budgets",
 	moveLoose:         "the budgets have room again",
+	moveCordon:        "SOMEBODY wants the host of %s to be emptied",
+	moveEvicted:       "the pod of %s is evicted from its host",
+	moveEnd:           "SOMEBODY deletes the pod of %s, with its time to end",
+	moveTooLate:       "the operator's time to hand over %s has passed",
+	moveHook:          "the preStop step of %s asks for a FAILOVER",
 	moveUser:          "A USER runs REPLICAOF NO ONE on %s",
 }
 
@@ -208,6 +218,7 @@ func (s *State) seenPart() State {
 		n.silent, n.frozen, n.apart, n.former = n.mute(), false, n.apart && n.long, false
 		n.diskHist, n.diskSet, n.cut, n.broken, n.stray, n.foreign, n.target = 0, 0, false, false, false, false, 0
 		n.clients = n.clients && n.drain != drainNo
+		n.term = min(n.term, termHook)
 	}
 	return k
 }

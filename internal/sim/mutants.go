@@ -31,7 +31,7 @@ type Trial struct {
 
 // Trials are all mutants, each with one gate removed.
 func Trials() []Trial {
-	return slices.Concat(seeing(), deciding(), acting(), surging(), hearing())
+	return slices.Concat(seeing(), deciding(), acting(), surging(), hearing(), leaving())
 }
 
 // nodes makes a mutant that sees every node otherwise.

@@ -77,6 +77,8 @@ func (n node) String() string {
 	add(n.drain == drainPassed, "drained")
 	add(n.proc == procDead && n.phase != absent, "DEAD")
 	add(n.proc == procLoading, "loading")
+	add(n.evac, "to-leave-its-host")
+	add(n.term >= termHook, "for-its-hook")
 	add(n.silent, "SILENT")
 	add(n.frozen, "FROZEN")
 	add(n.apart, "APART")

@@ -97,6 +97,14 @@ func index(r model.Ref) uint8 {
 	return r.Name[2] - '0'
 }
 
+// revisionName is the reverse of revision.
+func revisionName(rev uint8) string {
+	if rev == 0xff {
+		return ""
+	}
+	return revisions[rev]
+}
+
 func revision(name string) uint8 {
 	if name == "" {
 		return 0xff
@@ -122,9 +130,9 @@ func (op operator) unpack() model.Step {
 	case stepScale:
 		return model.Scale{From: int(op.a), To: int(op.b)}
 	case stepHandover:
-		return model.Handover{From: then(op.a), To: then(op.b), Revision: revisions[op.rev]}
+		return model.Handover{From: then(op.a), To: then(op.b), Revision: revisionName(op.rev)}
 	case stepRestart:
-		return model.Restart{Node: then(op.a), Revision: revisions[op.rev]}
+		return model.Restart{Node: then(op.a), Revision: revisionName(op.rev)}
 	}
 	return nil
 }

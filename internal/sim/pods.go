@@ -9,6 +9,7 @@ func (r *run) podMoves(s *State) {
 	}
 	for i := range s.n {
 		r.podMove(s, i)
+		r.drainMove(s, i)
 	}
 	if s.seen && r.world.strategy() == model.StrategyRollingUpdate {
 		r.rollingUpdate(s)
@@ -39,6 +40,10 @@ func (r *run) podMove(s *State, i int) {
 			r.node(s, moveStart, i, func(_ *State, n *node) { w.boot(n) })
 		}
 	case terminating:
+		if r.lingers(s, i) {
+			r.hookMoves(s, i)
+			return
+		}
 		r.node(s, moveGone, i, func(s *State, _ *node) { r.vanish(s, i) })
 	}
 }

@@ -26,6 +26,9 @@ func (r *run) Complete(s *State) bool {
 		return false
 	}
 	p := primaries[0]
+	if s.n[p].evac {
+		return false
+	}
 	for i := range s.n {
 		if i >= int(spec.Nodes) && s.n[i].phase == absent {
 			continue

@@ -89,6 +89,8 @@ type node struct {
 	clients                   bool // somebody is connected to it
 	stray                     bool // a user made it primary
 	foreign                   bool // somebody else than the operator ended its pod
+	evac                      bool // its host is to be emptied
+	term                      uint8
 	hist, hist2               history
 	off2                      uint8 // hist2 counts up to here, exclusive
 	set                       writes

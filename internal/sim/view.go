@@ -119,6 +119,7 @@ func (w *World) viewNode(s *State, i int) model.Node {
 	if n.drain == drainPassed {
 		out.DrainingFor = clientDrain
 	}
+	viewLeaving(n, &out)
 	if n.proc != procDead && !n.mute() {
 		out.Server = w.viewServer(s, i)
 	}

@@ -42,6 +42,8 @@ type Faults struct {
 	User      bool // somebody runs REPLICAOF NO ONE on a replica
 	Timeout   bool // a FAILOVER times out though its target was well
 	Budget    bool // somebody exhausts the budgets for a while
+	Drain     bool // the host of a pod is to be emptied, and is drained within the budgets
+	End       bool // somebody deletes a pod that has a preStop step, and gives it its time
 }
 
 // World is a small world and its bounds.

@@ -30,7 +30,7 @@ var (
 
 // Worlds are what `go test` explores, each of them whole.
 func Worlds() []World {
-	return slices.Concat(smallWorlds(), threeNodeWorlds(), surgeWorlds(), lossWorlds())
+	return slices.Concat(smallWorlds(), threeNodeWorlds(), surgeWorlds(), lossWorlds(), leavingWorlds())
 }
 
 func smallWorlds() []World {

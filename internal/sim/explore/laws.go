@@ -3,7 +3,8 @@ package explore
 import "fmt"
 
 // Laws are the laws of the engine in one line each, from 14 on those of a
-// cluster, 18 that of Sentinels, and 19 that of a surge; a Violation names one.
+// cluster, 18 that of Sentinels, 19 that of a surge, and 20 that of drains; a Violation
+// names one.
 var Laws = map[int]string{
 	0:  "every plan can be made, and every wait has a reason",
 	1:  "a fresh, healthy node is never restarted",
@@ -25,6 +26,7 @@ var Laws = map[int]string{
 	17: "no owner of slots is taken away, no lost data are replaced by an empty shard",
 	18: "the Sentinels agree, and nobody promotes beside them",
 	19: "nothing is touched before the extra node is in service, and it leaves last",
+	20: "a role leaves a host that is to be emptied, and never goes to one",
 }
 
 // Violation is a law that was broken.

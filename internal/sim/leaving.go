@@ -1,0 +1,169 @@
+package sim
+
+import "github.com/valkeeper/valkeeper/internal/model"
+
+// How far a pod is on its way out that was given its time (model.DepartWithin). A pod
+// without a preStop step, or killed, is at termNone until it is gone.
+const (
+	termNone     uint8 = iota
+	termOperator       // the operator may begin to hand over
+	termHook           // its time has passed, and the preStop step may begin
+	termAsked          // the preStop step has asked for a FAILOVER: it does so once
+)
+
+// leavingFaults are the wishes of others that a pod, or the primary on a host, may go.
+func (r *run) leavingFaults(s *State, i int) {
+	f := r.world.Faults
+	if f.Drain && !s.n[i].evac {
+		r.fault1(s, moveCordon, i, func(_ *State, n *node) { n.evac = true })
+	}
+	if f.End && !s.n[i].silent {
+		r.fault1(s, moveEnd, i, func(_ *State, n *node) { n.end() })
+	}
+}
+
+// end is a deletion by somebody else. Nothing is lost by it yet: what is, is known when the
+// pod is gone.
+func (n *node) end() { n.phase, n.foreign, n.term = terminating, true, termOperator }
+
+// drainMove is whoever empties a host: he tries until the budgets let a pod go.
+func (r *run) drainMove(s *State, i int) {
+	if n := &s.n[i]; n.evac && n.phase == running && !n.silent && r.world.budgetAllows(s, i) {
+		r.node(s, moveEvicted, i, func(_ *State, n *node) { n.end() })
+	}
+}
+
+// lingers says that the preStop step keeps the server of a pod running.
+func (r *run) lingers(s *State, i int) bool {
+	n := &s.n[i]
+	switch {
+	case n.term == termNone, n.proc != procUp, n.silent:
+		return false
+	case n.fail != failNone:
+		return true // it is waited for, whoever's it is, and has a bound of its own
+	}
+	return n.role == rolePrimary && n.term != termAsked && s.followed(i)
+}
+
+// followed says that a replica is linked to i.
+func (s *State) followed(i int) bool {
+	return s.any(func(n *node) bool {
+		return n.proc == procUp && n.role == roleReplica && n.follows == uint8(i) && n.link == linkUp
+	})
+}
+
+// hookMoves are the preStop step's, and the time that passes for it.
+func (r *run) hookMoves(s *State, i int) {
+	switch n := &s.n[i]; {
+	case n.term == termOperator:
+		r.node(s, moveTooLate, i, func(_ *State, n *node) { n.term = termHook })
+	case n.term == termHook && n.fail == failNone && n.role == rolePrimary:
+		for j := range s.n {
+			if s.n[j].proc == procUp && s.attached(j, i) {
+				r.node(s, moveHook, i, func(s *State, n *node) {
+					n.fail, n.target, n.term = failWaiting, uint8(j), termAsked
+					// Who ends a primary while its only other copy restarts has to answer
+					// for both: the server cannot know.
+					s.n[j].foreign = s.n[j].foreign || s.n[j].phase == terminating
+				})
+			}
+		}
+	}
+}
+
+// leaves says that a primary has to go for a cause outside of the shard.
+func (n *node) leaves() bool { return n.evac || n.phase == terminating }
+
+// staleWillDo: who leaves may hand over to a node that is no staler than itself, and who is
+// on its way out to any.
+func (r *run) staleWillDo(s *State, from, to int) bool {
+	a := &s.n[from]
+	return a.phase == terminating || (a.evac && !r.world.fresh(s, from) && s.n[to].rev == a.rev)
+}
+
+// checkLeaving: laws 10 and 20 when the operator sends a FAILOVER.
+func (r *run) checkLeaving(s *State, from, to int) {
+	a, b := &s.n[from], &s.n[to]
+	switch {
+	case a.term >= termHook:
+		r.violate(10, "it is the turn of the preStop step of %s", podNames[from])
+	case b.evac && a.phase != terminating:
+		r.violate(20, "the target %s has to leave its host", podNames[to])
+	case b.evac && s.better(from):
+		r.violate(20, "the target %s has to leave its host, and another one has not", podNames[to])
+	}
+}
+
+// better says that a replica could take over that may stay where it is.
+func (s *State) better(primary int) bool {
+	for j := range s.n {
+		n := &s.n[j]
+		if j != primary && !n.evac && !s.down(j) && n.phase == running && s.attached(j, primary) && n.set == s.n[primary].set && j < int(s.size) {
+			return true
+		}
+	}
+	return false
+}
+
+// viewLeaving is what is seen of it.
+func viewLeaving(n *node, out *model.Node) {
+	if n.evac {
+		out.Evacuate = "its host is to be emptied"
+	}
+	if n.term >= termHook {
+		out.TerminatingFor = model.DepartWithin
+	}
+}
+
+// leavingWorlds are shards that are drained, or whose pods are deleted, by others.
+func leavingWorlds() []World {
+	ends, drains := Faults{End: true}, Faults{Drain: true}
+	return []World{
+		replication("1+1, pods that hand over themselves", 2).with(func(w *World) {
+			w.Faults, w.MaxFaults, w.MaxCrashes, w.MaxWrites = ends, 1, 1, 1
+		}),
+		replication("1+1, pods that hand over themselves, and what can go wrong", 2).with(func(w *World) {
+			w.Faults, w.MaxFaults = Faults{End: true, Timeout: true, Silence: true}, 2
+		}),
+		replication("1+2, pods that hand over themselves", 3).with(func(w *World) {
+			w.Faults, w.MaxFaults = ends, 1
+		}),
+		replication("1+1, a host is drained", 2).with(func(w *World) {
+			w.Faults, w.MaxFaults, w.MaxCrashes, w.MaxWrites = drains, 1, 1, 1
+		}),
+		replication("1+2, a host is drained", 3).with(func(w *World) {
+			w.Faults, w.MaxFaults = drains, 1
+		}),
+		replication("1+2, two hosts are drained, none is rolled", 3).with(func(w *World) {
+			w.Specs, w.Faults, w.MaxFaults = w.Specs[:1], drains, 2
+		}),
+	}
+}
+
+// leaving are mutants that heed drains and terminations wrongly.
+func leaving() []Trial {
+	drained := replication("1+2, a host is drained", 3).with(func(w *World) { w.Faults, w.MaxFaults = Faults{Drain: true}, 1 })
+	ended := replication("1+1, pods that hand over themselves", 2).with(func(w *World) { w.Faults, w.MaxFaults = Faults{End: true}, 1 })
+	return []Trial{
+		{nodes("a host that is to be emptied is nothing to a target", func(s *model.Shard, n *model.Node) {
+			if p, ok := s.Primary(); ok && p.Name != n.Name {
+				n.Evacuate = ""
+			}
+		}), drained},
+		{nodes("primaries stay where a host is to be emptied", func(_ *model.Shard, n *model.Node) { n.Evacuate = "" }), drained},
+		{nodes("the operator begins to hand over however late it is", func(_ *model.Shard, n *model.Node) { n.TerminatingFor = 0 }), ended},
+		{instead("an evacuation takes whoever is synced", func(snap model.Snapshot, _ model.Step) model.Step {
+			shard := snap.Shards[0]
+			p, ok := shard.Primary()
+			if !ok || p.Evacuate == "" || p.Server.FailingOver {
+				return nil
+			}
+			for _, n := range shard.Nodes {
+				if n.Evacuate == "" && n.Name != p.Name && model.Synced(p, n, maxLag) {
+					return model.Handover{From: p.Ref, To: n.Ref, Revision: shard.Revision}
+				}
+			}
+			return nil
+		}), replication("1+1, a host is drained", 2).with(func(w *World) { w.Faults, w.MaxFaults = Faults{Drain: true}, 1 })},
+	}
+}
