@@ -51,7 +51,7 @@ func newPod(t *testing.T, version Version, fields string) *clusterPod {
 			t.Logf("%s:\n%s", p.Addr(), p.LogTail(25))
 		}
 	})
-	random := render.Passwords{Default: "d", Operator: "o", Replication: "r", Migration: "m"}
+	random := render.Passwords{Default: "d", Operator: "o", Replication: "r", Migration: "m", Stop: "s"}
 	rendered, err := render.Objects(v, render.Inputs{Site: render.Site{ImageRepository: "valkey"}, Random: random})
 	if err != nil {
 		t.Fatal(err)

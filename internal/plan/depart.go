@@ -20,7 +20,7 @@ const departPatience = 2 * time.Second
 // (model.DepartWithin): two failovers at once would disturb each other.
 func depart(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
 	primary, ok := shard.Primary()
-	if !ok || primary.Phase != model.PodTerminating || primary.TerminatingFor >= model.DepartWithin {
+	if !ok || primary.Phase != model.PodTerminating || primary.TerminatingFor >= model.DepartWithin || !serves(rules, shard) {
 		return model.Decision{}
 	}
 	terms := rollout.Terms{

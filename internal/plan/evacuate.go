@@ -17,7 +17,7 @@ import (
 // be what brings him about. Nor is one replica waited for that is not needed for it: it
 // may be the very one that the drain has just sent away.
 func evacuate(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
-	primary, ok := leavesHost(shard)
+	primary, ok := leavesHost(rules, shard)
 	if !ok {
 		return model.Decision{}
 	}
@@ -31,7 +31,7 @@ func evacuate(rules topology.Rules, policy model.Policy, shard model.Shard) mode
 // stranded says why a primary that is to leave its host has not done so, when there is
 // nothing else to do.
 func stranded(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
-	primary, ok := leavesHost(shard)
+	primary, ok := leavesHost(rules, shard)
 	if !ok {
 		return model.Decision{}
 	}
@@ -42,10 +42,14 @@ func stranded(rules topology.Rules, policy model.Policy, shard model.Shard) mode
 
 // leavesHost is the primary of a shard, if its host is to be emptied and it is not on its
 // way out already.
-func leavesHost(shard model.Shard) (model.Node, bool) {
+func leavesHost(rules topology.Rules, shard model.Shard) (model.Node, bool) {
 	primary, ok := shard.Primary()
-	return primary, ok && primary.Evacuate != "" && primary.Phase == model.PodRunning
+	return primary, ok && primary.Evacuate != "" && primary.Phase == model.PodRunning && serves(rules, shard)
 }
+
+// serves says that there is a role to hand over: the servers of a cluster elect nobody in
+// the place of a primary that owns no slots.
+func serves(rules topology.Rules, shard model.Shard) bool { return rules.Routed() || shard.OwnsSlots() }
 
 // elsewhere are the terms of an evacuation. A fresh node is preferred. Law 4 wants one in
 // a rollout, so that no role moves twice. Here the role moves anyway: of a primary that is

@@ -117,7 +117,7 @@ func (r *run) checkHandover(s *State, from, to int) {
 	switch {
 	case !s.member(from) || !a.primary:
 		r.violate(5, "%s hands over and is no primary", podNames[from])
-	case b.stale:
+	case b.stale && a.phase != terminating: // who is on its way out is better followed by a stale one than by none
 		r.violate(4, "the target %s is stale", name)
 	case s.down(to):
 		r.violate(4, "the target %s is down", name)
@@ -127,7 +127,7 @@ func (r *run) checkHandover(s *State, from, to int) {
 		r.violate(4, "the target %s lags by more than the bound", name)
 	case s.k[shardOf(from)].attempt == attemptFailed:
 		r.violate(6, "the last handover has just failed")
-	case a.drain != drainNo:
+	case a.drain != drainNo && a.phase != terminating:
 		r.violate(7, "the drain of %s has begun while it was primary", podNames[from])
 	}
 	for i := range r.world.nodes() {
@@ -136,6 +136,9 @@ func (r *run) checkHandover(s *State, from, to int) {
 		}
 	}
 	r.checkKnown(s, from, to)
+	if a.phase == terminating {
+		return // it waits for nobody (plan/exclusive.go)
+	}
 	r.checkTouch(s, from)
 }
 

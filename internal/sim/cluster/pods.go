@@ -34,7 +34,9 @@ func (r *run) podMove(s *State, i int) {
 			r.node(s, moveStart, i, func(s *State, _ *node) { r.boot(s, i) })
 		}
 	case terminating:
-		r.node(s, moveGone, i, func(s *State, _ *node) { r.vanish(s, i) })
+		if !s.unheard(i) {
+			r.node(s, moveGone, i, func(s *State, _ *node) { r.vanish(s, i) })
+		}
 	}
 }
 

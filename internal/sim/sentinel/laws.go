@@ -185,7 +185,7 @@ func (r *run) checkHandover(s *State, from, to int) {
 	switch {
 	case !a.up || !a.primary:
 		r.violate(5, "%s hands over and is no primary", podNames[from])
-	case b.stale:
+	case b.stale && a.phase != terminating: // who is on its way out is better followed by a stale one than by none
 		r.violate(4, "the target %s is stale", name)
 	case s.down(to):
 		r.violate(4, "the target %s is down", name)
@@ -197,11 +197,14 @@ func (r *run) checkHandover(s *State, from, to int) {
 		r.violate(10, "a FAILOVER runs already")
 	case s.attempt == attemptFailed:
 		r.violate(6, "the last handover has just failed")
-	case a.drain != drainNo:
+	case a.drain != drainNo && a.phase != terminating:
 		r.violate(7, "the drain of %s has begun while it was primary", podNames[from])
 	}
 	r.checkOneMind(s, from, "a handover is to begin")
 	r.checkChoice(s, from)
+	if a.phase == terminating {
+		return // it waits for nobody else
+	}
 	r.othersUp(s, to, from)
 }
 

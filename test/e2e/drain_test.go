@@ -1,0 +1,107 @@
+package e2e
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+	"github.com/valkeeper/valkeeper/test/bed"
+)
+
+// single wishes for one server.
+func single(v *v1alpha1.Valkey) { v.Spec.Topology = v1alpha1.TopologyStandalone }
+
+// toDrain is how long a host may take to be emptied: pods come up elsewhere one after the
+// other, and kubectl tries again every five seconds.
+const toDrain = 10 * time.Minute
+
+// Each host in turn is drained, as for an upgrade of the Kubernetes cluster, with instances
+// of all topologies on it: a drain finds its way through, and nothing is lost.
+func TestEveryHostIsDrainedInTurnAndNoWriteIsLost(t *testing.T) {
+	w := enter(t)
+	hosts, err := cluster.Hosts(w.ctx)
+	w.must(err)
+	if len(hosts) < 2 {
+		t.Skipf("hosts %v: there is nowhere to go", hosts)
+	}
+	t.Cleanup(func() {
+		for _, host := range hosts {
+			if err := cluster.Uncordon(context.Background(), host); err != nil {
+				t.Errorf("uncordon %s: %v", host, err)
+			}
+		}
+	})
+	instances := []*bed.Instance{
+		w.make("alone", single, bed.InMemory()),
+		w.make("pair", bed.InMemory(), bed.Replicas(1)),
+		w.make("watched", bed.Watched(2), bed.InMemory()),
+		w.sharded("sharded", 3, 1, bed.InMemory()),
+	}
+	var ledgers []*bed.Ledger
+	for k, i := range instances {
+		load := bed.Light.Expecting([]int32{0, 1, 2, 1}[k])
+		ledgers = append(ledgers, w.write(i, load))
+	}
+	for _, host := range hosts {
+		for _, l := range ledgers {
+			w.must(l.Note(w.ctx, "drain of "+host))
+		}
+		took, err := cluster.Drain(w.ctx, host, toDrain)
+		w.must(err)
+		t.Logf("%s was drained in %v", host, took.Round(time.Second))
+		for _, i := range instances {
+			w.nothingOn(i, host)
+			w.must(i.AwaitReady(w.ctx, toHeal))
+		}
+		w.must(cluster.Uncordon(w.ctx, host))
+	}
+	for k, i := range instances {
+		run := w.proven(ledgers[k])
+		for _, h := range run.Handovers {
+			t.Logf("%s: %s: gap %.1f ms, worst writer %.1f ms", i.Name, h.Shard, h.GapMs, h.WorstClientGapMs)
+		}
+		if len(run.Handovers) == 0 {
+			t.Errorf("%s: no role moved although every host was drained", i.Name)
+		}
+	}
+}
+
+// nothingOn fails if a pod of the instance is on a host.
+func (w *world) nothingOn(i *bed.Instance, host string) {
+	w.Helper()
+	var left []string
+	for _, p := range w.pods(i) {
+		if p.Spec.NodeName == host {
+			left = append(left, p.Name)
+		}
+	}
+	if len(left) > 0 {
+		w.Errorf("left on %s: %s", host, strings.Join(left, ", "))
+	}
+}
+
+// A host that is only to be left, and is not drained yet, is left by primaries alone.
+func TestAPrimaryLeavesAHostOnRequest(t *testing.T) {
+	w := enter(t)
+	i := w.make("asked", bed.InMemory(), bed.Replicas(1))
+	ledger := w.write(i, bed.Light.Expecting(1))
+	before, pods := w.primary(i), w.identities(i)
+	w.must(i.Evacuate(w.ctx, before))
+	w.must(bed.Await(w.ctx, toCome, func(ctx context.Context) (bool, string, error) {
+		now, err := i.Primary(ctx)
+		return err == nil && now != before, "the primary is " + now, err
+	}))
+	w.must(ledger.AwaitWrites(w.ctx, 100))
+	run := w.proven(ledger)
+	if len(run.Handovers) != 1 {
+		t.Errorf("the role moved %d times, wanted once: %+v", len(run.Handovers), run.Handovers)
+	}
+	after := w.identities(i)
+	for name, id := range pods {
+		if after[name] != id {
+			t.Errorf("the pod %s was replaced", name)
+		}
+	}
+}
