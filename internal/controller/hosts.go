@@ -3,10 +3,10 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -95,25 +95,29 @@ func (h *Hosts) note(host *corev1.Node, why string) {
 // source leads from a host of which there is news to the instances that have pods there.
 func (h *Hosts) source(pods client.Reader) source.Source {
 	return source.Channel(h.news, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, host client.Object) []reconcile.Request {
-		list := &corev1.PodList{}
-		if pods.List(ctx, list) != nil {
-			return nil
-		}
-		seen := map[types.NamespacedName]bool{}
-		var out []reconcile.Request
-		for i := range list.Items {
-			if list.Items[i].Spec.NodeName != host.GetName() {
-				continue
-			}
-			for _, r := range instanceOfPod(ctx, &list.Items[i]) {
-				if !seen[r.NamespacedName] {
-					seen[r.NamespacedName] = true
-					out = append(out, r)
-				}
-			}
-		}
-		return out
+		return instancesOn(ctx, pods, host.GetName())
 	}))
+}
+
+// instancesOn names each instance that has a pod on a host once. The pods come from a cache
+// that holds ours alone.
+func instancesOn(ctx context.Context, pods client.Reader, host string) []reconcile.Request {
+	list := &corev1.PodList{}
+	if pods.List(ctx, list) != nil {
+		return nil
+	}
+	var out []reconcile.Request
+	for i := range list.Items {
+		if list.Items[i].Spec.NodeName != host {
+			continue
+		}
+		for _, r := range instanceOfPod(ctx, &list.Items[i]) {
+			if !slices.Contains(out, r) {
+				out = append(out, r)
+			}
+		}
+	}
+	return out
 }
 
 // stripHost keeps of a host what an evacuation is read from: there may be thousands, and

@@ -1,0 +1,95 @@
+package controller
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
+)
+
+func TestInstancesAreLookedAtWhenAHostOfTheirsIsToBeLeft(t *testing.T) {
+	h := NewHosts()
+	on := h.handler()
+	host := func(cordoned bool) *corev1.Node {
+		return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "host-a"}, Spec: corev1.NodeSpec{Unschedulable: cordoned}}
+	}
+	news := func(what, why string, wanted bool) {
+		t.Helper()
+		select {
+		case e := <-h.news:
+			if !wanted || e.Object.GetName() != "host-a" {
+				t.Errorf("%s: news of %s", what, e.Object.GetName())
+			}
+		default:
+			if wanted {
+				t.Errorf("%s: no news", what)
+			}
+		}
+		if got := h.Evacuations.Of("host-a"); got != why {
+			t.Errorf("%s: to be left because %q, want %q", what, got, why)
+		}
+	}
+	on.OnAdd(host(false), true)
+	news("it is there", "", false)
+	on.OnUpdate(host(false), host(true))
+	news("it is cordoned", "host host-a is cordoned", true)
+	on.OnUpdate(host(true), host(true))
+	news("its status has changed", "host host-a is cordoned", false)
+	on.OnDelete(cache.DeletedFinalStateUnknown{Obj: host(true)})
+	news("it has gone", "", true)
+}
+
+// Nobody may read the news, as while another operator leads: a watch must not stand still
+// for it.
+func TestNewsThatNobodyReadsAreDropped(t *testing.T) {
+	h := NewHosts()
+	for i := range 3 * hostNews {
+		h.hear(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "host-a"}, Spec: corev1.NodeSpec{Unschedulable: i%2 == 0}})
+	}
+	if len(h.news) != hostNews || h.Evacuations.Of("host-a") != "" {
+		t.Errorf("%d news, to be left because %q", len(h.news), h.Evacuations.Of("host-a"))
+	}
+}
+
+func TestEachInstanceOnAHostIsNamedOnce(t *testing.T) {
+	pod := func(name, instance, host string) client.Object {
+		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Labels: map[string]string{
+			"app.kubernetes.io/name": "valkey", "app.kubernetes.io/instance": instance, v1alpha1.ComponentLabel: v1alpha1.ComponentData,
+		}}, Spec: corev1.PodSpec{NodeName: host}}
+	}
+	api := fake.NewClientBuilder().WithObjects(pod("cart-0", "cart", "host-a"), pod("cart-1", "cart", "host-a"),
+		pod("cart-2", "cart", "host-b"), pod("blog-0", "blog", "host-b")).Build()
+	got := instancesOn(t.Context(), api, "host-a")
+	if len(got) != 1 || got[0].String() != "shop/cart" {
+		t.Errorf("named are %v", got)
+	}
+	if none := instancesOn(t.Context(), api, "host-c"); len(none) != 0 {
+		t.Errorf("named are %v", none)
+	}
+}
+
+func TestOfAHostOnlyWhatAnEvacuationIsReadFromIsKept(t *testing.T) {
+	host := &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: "host-a", Labels: map[string]string{"a": "b"},
+			Annotations: map[string]string{"c": "d", v1alpha1.EvacuateAnnotation: "soon"}, ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubelet"}}},
+		Spec: corev1.NodeSpec{Unschedulable: true, Taints: []corev1.Taint{{Key: "e"}}, PodCIDR: "10.0.0.0/24"},
+		Status: corev1.NodeStatus{Images: []corev1.ContainerImage{{Names: []string{"valkey"}}},
+			Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady}}},
+	}
+	kept, err := stripHost(host)
+	n, ok := kept.(*corev1.Node)
+	if err != nil || !ok {
+		t.Fatalf("%v, %v", kept, err)
+	}
+	if n.Name != "host-a" || !n.Spec.Unschedulable || len(n.Spec.Taints) != 1 || n.Annotations[v1alpha1.EvacuateAnnotation] != "soon" {
+		t.Errorf("too little is kept: %+v", n)
+	}
+	if len(n.Annotations) != 1 || len(n.Labels)+len(n.ManagedFields)+len(n.Status.Images)+len(n.Status.Conditions) != 0 || n.Spec.PodCIDR != "" {
+		t.Errorf("too much is kept: %+v", n)
+	}
+}
