@@ -134,3 +134,24 @@ func TestOneShardAfterTheOtherLeavesAHost(t *testing.T) {
 		t.Errorf("steps %v", p.Steps)
 	}
 }
+
+// The servers elect nobody in the place of a primary that owns no slots.
+func TestAPrimaryWithoutSlotsHasNothingToHandOver(t *testing.T) {
+	for name, change := range map[string]func(n *model.Node){
+		"its host is drained":       func(n *model.Node) { n.Evacuate = "host is cordoned" },
+		"its pod is on its way out": func(n *model.Node) { n.Phase = model.PodTerminating },
+	} {
+		w := sharded(2)
+		w.Shards = append(w.Shards, w.newShard(2, nil))
+		w.Policy.Shards = 3
+		change(w.node(2, 0))
+		w.gossip()
+		p, err := plan.Next(w.Snapshot)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if step, ok := p.Steps["v-shard-2"].(model.Handover); ok {
+			t.Errorf("%s: %s", name, step)
+		}
+	}
+}
