@@ -146,7 +146,7 @@ func TestAMigrationIsTheSourcesAndEndedByItsOwnClock(t *testing.T) {
 func askedInCluster(t *testing.T, o Observer, n model.Node) model.Node {
 	t.Helper()
 	n.UID = "uid-0"
-	o.Servers, o.ReplicationUser = servers.NewPool(), "replication"
+	o.Servers = servers.NewPool()
 	t.Cleanup(func() { o.Servers.Keep("shop/cart", nil) })
 	o.askAll(t.Context(), round{instance: "shop/cart", creds: servers.Credentials{Username: "valkeeper", Password: "secret"}, cluster: true},
 		[]*model.Node{&n})
