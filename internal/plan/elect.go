@@ -42,11 +42,15 @@ func elect(rules topology.Rules, policy model.Policy, shard model.Shard) model.D
 // halfway deals with a primary that has demoted itself for a FAILOVER and whose
 // target has not taken over yet. It has all that was ever acknowledged, and asks
 // again and again: only when the target can certainly not answer any more does
-// it become primary again.
+// it become primary again. One that is outdated and has yet to demote itself is left to
+// its FAILOVER.
 func halfway(shard model.Shard) model.Decision {
 	for _, n := range shard.Nodes {
 		if !n.Server.Answered || !n.Server.FailingOver {
 			continue
+		}
+		if n.Server.Role == model.RolePrimary {
+			return hold(shard, model.HandoverInProgress, n.Name, "a FAILOVER runs on it; what is older than what is judged when it has ended")
 		}
 		if mayTakeOver(shard, n) {
 			return hold(shard, model.HandoverInProgress, n.Name,

@@ -161,10 +161,13 @@ func TestASilentReplicaDoesNotKeepAShardWithoutAPrimaryForEver(t *testing.T) {
 }
 
 func TestASilentServerWithoutReplicasIsNeverReplaced(t *testing.T) {
-	snap := frozen(time.Hour)
-	snap.Topology, snap.Policy.Nodes = model.Standalone, 1
-	snap.Shards[0].Size, snap.Shards[0].Nodes = 1, snap.Shards[0].Nodes[:1]
-	incident{given: snap, hold: model.PrimaryNotVisible, of: "v-0"}.check(t)
+	for nodes := 1; nodes < 3; nodes++ { // the second one is there for a rollout alone
+		for _, snap := range []model.Snapshot{frozen(time.Hour), refused()} {
+			snap.Topology, snap.Policy.Nodes = model.Standalone, 1
+			snap.Shards[0].Size, snap.Shards[0].Nodes = nodes, snap.Shards[0].Nodes[:nodes]
+			incident{given: snap, hold: model.PrimaryNotVisible, of: "v-0"}.check(t)
+		}
+	}
 }
 
 // Sentinels have their own eyes, and members of a cluster too.
@@ -265,9 +268,8 @@ func TestAPrimaryOfEarlierIsNotTrustedForBeingAlone(t *testing.T) {
 		{name: "clients are led to it, so it has been chosen", given: returned(), change: func(s *model.Shard) { s.Traffic.Primary = addr(0) },
 			step: "let v-2 follow v-0 (it follows somebody else)"},
 	})
-	snap := returned()
-	snap.Topology = model.Standalone
-	incident{name: "only where the operator promotes", given: snap, step: "publish primary v-0, replicas [v-2]"}.check(t)
+	// Where Sentinels promote, they say whom to trust.
+	incident{given: watched(returned()), step: "publish primary v-0, replicas [v-2]"}.check(t)
 }
 
 func TestOfTwoThatNobodyWasEverLedToTheOneWithMoreStays(t *testing.T) {

@@ -95,7 +95,7 @@ func TestWhoIsGivenAnExtraNode(t *testing.T) {
 		{name: "but not if the user wants none", given: policed(alone(healthy()), mode(model.SurgeNever)),
 			change: at(0, func(n *model.Node) { n.Evacuate = "its host is cordoned" })},
 		{name: "nor one that has somebody to hand over to", given: pair(healthy()),
-			change: at(0, func(n *model.Node) { n.Evacuate = "its host is cordoned" })},
+			change: at(0, func(n *model.Node) { n.Evacuate = "its host is cordoned" }), step: "hand over v-0 to v-1"},
 	})
 }
 
