@@ -55,7 +55,7 @@ func startHook(t *testing.T, s *Server, patience int, topology string) *hook {
 	write("conf/secret/stop-password", Password, 0o400)
 	h := &hook{t: t, out: &strings.Builder{}, began: time.Now(), done: make(chan struct{})}
 	h.cmd = exec.Command("sh", stopScript, strconv.Itoa(patience), topology)
-	h.cmd.Env = []string{"PATH=" + dir + "/bin:" + os.Getenv("PATH"), "VALKEY_CONF=" + dir + "/conf",
+	h.cmd.Env = []string{"STOP_LOG=/dev/stdout", "PATH=" + dir + "/bin:" + os.Getenv("PATH"), "VALKEY_CONF=" + dir + "/conf",
 		"VALKEY_HOST=" + s.Host, "VALKEY_PORT=" + strconv.Itoa(s.Port)}
 	h.cmd.Stdout, h.cmd.Stderr = h.out, h.out
 	h.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

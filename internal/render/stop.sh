@@ -24,7 +24,7 @@ failover=7
 settle=2
 
 # What is said here is read in the log of the server's container, if that can be written to.
-say() { { printf 'stop.sh: %s\n' "$*" >/proc/1/fd/1; } 2>/dev/null || :; }
+say() { { printf 'stop.sh: %s\n' "$*" >>"${STOP_LOG:-/proc/1/fd/1}"; } 2>/dev/null || :; }
 
 # The password is in no command line. Older clients read the second name.
 VALKEYCLI_AUTH=$(cat "$conf/secret/stop-password" 2>/dev/null) || exit 0
@@ -57,8 +57,10 @@ failing() {
   [ "$(field paused_reason)" = failover_in_progress ]
 }
 
-# keeps says that this server is primary still, and somebody could take over.
-keeps() { look && [ "$role" = master ] && replicas; }
+# keeps says that this server is primary still, and that somebody could take over, or is
+# about to: in a Cluster he has left the replicas before this server hears that he was
+# elected.
+keeps() { look && [ "$role" = master ] && { replicas || failing; }; }
 replicas() { [ "$(field connected_slaves)" != 0 ]; }
 
 # ask begins a failover.
@@ -69,15 +71,18 @@ ask() {
       for replica in $(printf '%s\n' "$seen" |
         sed -n 's/^slave[0-9]*:ip=\([^,]*\),port=\([0-9]*\),state=online,offset=\([0-9]*\).*/\3,\1,\2/p' | sort -rn); do
         address=${replica#*,}
-        if [ "$(cli -h "${address%,*}" -p "${address#*,}" cluster failover)" = OK ]; then
-          say "has asked ${address%,*} to take over"
-          return 0
-        fi
+        answer=$(cli -h "${address%,*}" -p "${address#*,}" cluster failover)
+        say "has asked ${address%,*} to take over: $answer"
+        if [ "$answer" = OK ]; then return 0; fi
       done
       return 1
       ;;
     Sentinel) return 1 ;; # that is theirs: they elect another one once this one has ended
-    *) [ "$(here failover timeout 5000)" = OK ] ;;
+    *)
+      answer=$(here failover timeout 5000)
+      say "has asked for a failover: $answer"
+      [ "$answer" = OK ]
+      ;;
   esac
 }
 
@@ -125,7 +130,7 @@ if [ "$role" = slave ]; then
   if fresh; then leave; fi
   exit 0
 fi
-replicas || exit 0
+replicas || failing || exit 0
 say "is primary, and its pod is to end: waits up to $patience s for the operator to hand over"
 if ! await_role "$patience"; then
   say 'nobody came'

@@ -207,14 +207,16 @@ func TestTheNextReplicaIsAskedWhenOneRefuses(t *testing.T) {
 
 func TestAFailoverThatRunsIsWaitedFor(t *testing.T) {
 	for name, info := range map[string]string{
-		"by FAILOVER":         strings.Replace(primaryInfo, "no-failover", "waiting-for-sync", 1),
+		"by FAILOVER": strings.Replace(primaryInfo, "no-failover", "waiting-for-sync", 1),
+		"by CLUSTER FAILOVER, once the new primary has been elected": strings.Replace(
+			strings.Replace(primaryInfo, "slaves:2", "slaves:0", 1), "paused_reason:none", "paused_reason:failover_in_progress", 1),
 		"by CLUSTER FAILOVER": strings.Replace(primaryInfo, "paused_reason:none", "paused_reason:failover_in_progress", 1),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inEachShell(t, func(t *testing.T, shell []string) {
 				s := stop(t, shell, map[string]string{"info": info}, "0", "Replication")
-				s.looked(4)
+				s.looked(4) // who does not wait for it looks once
 				s.write("info", replicaInfo)
 				s.ended()
 				if got := s.asked(); len(got) > 0 {
