@@ -58,7 +58,7 @@ func TestEveryHostIsDrainedInTurnAndNoWriteIsLost(t *testing.T) {
 		w.must(cluster.Uncordon(w.ctx, host))
 	}
 	for k, i := range instances {
-		run := w.proven(ledgers[k])
+		run := w.kept(ledgers[k])
 		for _, h := range run.Handovers {
 			t.Logf("%s: %s: gap %.1f ms, worst writer %.1f ms", i.Name, h.Shard, h.GapMs, h.WorstClientGapMs)
 		}

@@ -104,15 +104,16 @@ func (w *world) proven(l *bed.Ledger) report.Run {
 	return run
 }
 
-// kept is proven for a run in which a pod was replaced before it ever served: its
-// rollout has no end that could be timed.
-func (w *world) kept(l *bed.Ledger) {
+// kept is proven for a run in which a pod was replaced before it ever served, or an extra
+// one came and went: its rollout has no end that could be timed.
+func (w *world) kept(l *bed.Ledger) report.Run {
 	w.Helper()
 	run := w.read(l)
 	untimed := func(problem string) bool { return strings.Contains(problem, "was not complete when the run ended") }
 	if run.Verdict == report.Violated || run.Acknowledged == 0 || !every(run.Problems, untimed) {
 		w.Errorf("%s: %s\nproblems: %v\nread back: %+v", run.Verdict, run.Sentence(), run.Problems, run.ReadBack)
 	}
+	return run
 }
 
 func every(all []string, is func(string) bool) bool {
