@@ -157,10 +157,11 @@ const (
 	ShardLossReassignEmpty ShardLoss = "ReassignEmpty"
 )
 
-// Recovery is what may be done about data that are lost.
+// Recovery is what may be done about a primary, or data, that are lost.
 type Recovery struct {
-	// onShardLoss is what becomes of the slots of a shard that has lost every
-	// copy of its data, as all of its pods have gone and their data with them.
+	// onShardLoss, with topology Cluster, is what becomes of the slots of a shard
+	// that has lost every copy of its data, as all of its pods have gone and their
+	// data with them.
 	// Manual, the default, shows the loss and leaves the slots without a server.
 	// ReassignEmpty gives them to an empty server of the shard, so that they are
 	// served again, without the keys that they held. A shard whose data are on

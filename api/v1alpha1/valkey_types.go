@@ -65,7 +65,6 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.topology == 'Cluster' || !has(self.shards)",message="spec.shards is only for topology Cluster: remove it, or create an instance of topology Cluster"
 // +kubebuilder:validation:XValidation:rule="self.topology == 'Cluster' || !has(self.rollout) || !has(self.rollout.maxParallelShards) || self.rollout.maxParallelShards == 1",message="spec.rollout.maxParallelShards may be more than 1 only with topology Cluster, as other topologies have one shard: remove it"
 // +kubebuilder:validation:XValidation:rule="!has(self.rollout) || !has(self.rollout.surge) || self.rollout.surge != 'Always' || !has(self.rollout.strategy) || self.rollout.strategy != 'RollingUpdate'",message="spec.rollout.surge cannot be Always with strategy RollingUpdate, which leaves the pods to their StatefulSet: set strategy to Handover, or remove surge"
-// +kubebuilder:validation:XValidation:rule="self.topology == 'Cluster' || !has(self.recovery)",message="spec.recovery is only for topology Cluster, as other topologies have no slots to give away: remove it"
 // +kubebuilder:validation:XValidation:rule="self.topology == 'Cluster' || !has(self.recovery) || !has(self.recovery.onShardLoss)",message="spec.recovery.onShardLoss is only for topology Cluster, as other topologies have no slots to give away: remove it"
 // +kubebuilder:validation:XValidation:rule="self.topology == 'Replication' || !has(self.recovery) || !has(self.recovery.downAfter)",message="spec.recovery.downAfter is only for topology Replication: remove it; Sentinels have spec.sentinel.downAfter, members of a Cluster cluster-node-timeout in spec.config, and a single server has nobody to be replaced by"
 // +kubebuilder:validation:XValidation:rule="self.topology == 'Sentinel' || !has(self.sentinel)",message="spec.sentinel is only for topology Sentinel: remove it, or create an instance of topology Sentinel"
@@ -163,8 +162,9 @@ type ValkeySpec struct {
 	// +kubebuilder:validation:MaxLength=128
 	RestartToken string `json:"restartToken,omitempty"`
 
-	// recovery is what may be done about data that are lost; only with topology
-	// Cluster.
+	// recovery is what may be done about what is lost: when a silent primary is
+	// replaced, with topology Replication, and what becomes of the slots of lost
+	// data, with topology Cluster.
 	// +optional
 	Recovery Recovery `json:"recovery,omitzero"`
 
