@@ -142,6 +142,21 @@ func TestAReplicaThatHearsItsPrimaryIsBelievedAgainstKubernetes(t *testing.T) {
 	})
 }
 
+// A lone server that is rolled, or leaves its host, has a second one: a replica like any
+// other, and a witness like any other.
+func TestTheSecondServerOfALoneOneIsBelievedAgainstKubernetes(t *testing.T) {
+	heard := func(ago time.Duration) func(s *model.Shard) {
+		return func(s *model.Shard) { s.Nodes[1].Server.LinkUp, s.Nodes[1].Server.LastIO = true, ago }
+	}
+	lone := func(s model.Snapshot) model.Snapshot { return surged(alone(s)) }
+	run(t, []incident{
+		{name: "the container is said to have ended", given: lone(lost()), change: heard(time.Second), hold: model.PrimaryNotVisible, of: "v-0"},
+		{name: "the pod was deleted by force, and the process runs on", given: lone(forgotten()), change: heard(time.Second), hold: model.PrimaryNotVisible},
+		{name: "until it has not been heard for long enough", given: lone(forgotten()), change: heard(6 * time.Second),
+			step: "promote v-1 (the primary is gone, and this replica has the most of its history)"},
+	})
+}
+
 // The primary has certainly ended, and a replica is silent: it was none, and is not
 // waited for longer than a primary would be.
 func TestASilentReplicaDoesNotKeepAShardWithoutAPrimaryForEver(t *testing.T) {

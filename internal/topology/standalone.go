@@ -18,6 +18,12 @@ type standalone struct {
 // Replicated is false: by its spec there is no replica.
 func (standalone) Replicated() bool { return false }
 
+// Missing never finds it lost for being silent. Who has followed it for a while is heard
+// all the same: a process that Kubernetes calls ended may run on.
+func (s standalone) Missing(shard model.Shard) (string, model.Decision) {
+	return inquest{shard: shard, downAfter: s.downAfter, lone: true}.verdict()
+}
+
 // PrimaryRestarts is true while nobody else is there, not even one that could have
 // synchronised.
 func (s standalone) PrimaryRestarts(shard model.Shard) bool {

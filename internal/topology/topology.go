@@ -125,7 +125,7 @@ func (loner) Reshard(model.Shard) model.Decision { return model.Decision{} }
 func For(snap model.Snapshot) (Rules, error) {
 	switch snap.Topology {
 	case model.Standalone:
-		return standalone{surge: snap.Policy.Surge}, nil
+		return standalone{replication: replication{downAfter: snap.Policy.DownAfter}, surge: snap.Policy.Surge}, nil
 	case model.Replication:
 		return replication{downAfter: snap.Policy.DownAfter}, nil
 	case model.Cluster:

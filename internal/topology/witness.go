@@ -41,6 +41,8 @@ import (
 type inquest struct {
 	shard     model.Shard
 	downAfter time.Duration
+	// lone: no silence is long enough to promote another one.
+	lone bool
 }
 
 // verdict is how the primary was lost, or the hold while it may not be.
@@ -119,7 +121,7 @@ func idle(n model.Node) time.Duration {
 
 // judge decides about one node that does not answer and may be primary.
 func (q inquest) judge(n model.Node) (said string, h model.Hold, lost bool) {
-	if q.downAfter <= 0 {
+	if q.lone || q.downAfter <= 0 {
 		return "", q.hold(n, "it does not answer, and no silence is long enough to promote another one"), false
 	}
 	if n.Trouble != "" && !n.Refuses && n.SilentFor == 0 {
