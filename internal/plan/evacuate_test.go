@@ -155,3 +155,15 @@ func TestAPrimaryWithoutSlotsHasNothingToHandOver(t *testing.T) {
 		}
 	}
 }
+
+// Slots move for as long as it takes, batch after batch.
+func TestAPrimaryThatLeavesItsHostGoesBeforeTheNextSlotsThatMoveThere(t *testing.T) {
+	play(t, []scene{
+		{name: "it receives them", given: given(func(w *world) {
+			grown(w)
+			batch := w.self(0, 0).Slots.Highest(1024)
+			w.self(0, 0).Slots, w.self(3, 0).Slots = w.self(0, 0).Slots.Minus(batch), batch
+			w.node(3, 0).Evacuate = "host is cordoned"
+		}), steps: map[int]string{3: "hand over v-shard-3-0 to v-shard-3-1"}, holds: []string{"0:OtherShards:", "1:OtherShards:", "2:OtherShards:"}},
+	})
+}

@@ -21,7 +21,8 @@ import (
 //     gate.
 //   - Slots move only between shards in which nothing else is going on, and
 //     nothing else begins there meanwhile: a failover of either end fails the
-//     migration. Rollouts go first; newer servers move slots better.
+//     migration. Rollouts go first; newer servers move slots better. So does a primary
+//     that has to go: batch would follow batch until all slots have moved.
 //
 // What runs already is seen (topology's gates); this is about what begins now.
 func exclude(snap model.Snapshot, decisions []model.Decision) {
@@ -31,11 +32,12 @@ func exclude(snap model.Snapshot, decisions []model.Decision) {
 	working := named(snap.Shards, atWork)
 	halfway := named(snap.Shards, func(s model.Shard) bool { return begun(s) || surged(snap.Policy, s) })
 	rolls := slices.ContainsFunc(snap.Shards, func(s model.Shard) bool { return hasStale(snap.Policy, s) })
+	gone := leavers(snap.Shards, decisions)
 	var receiving []string
 	for i, shard := range snap.Shards {
 		switch step := decisions[i].Step.(type) {
 		case model.MoveSlots:
-			if d, wait := movesLater(shard, step, rolls, working); wait {
+			if d, wait := movesLater(shard, step, rolls, slices.Concat(working, gone)); wait {
 				decisions[i] = d
 				break
 			}
@@ -87,6 +89,17 @@ func leaving(shard model.Shard, step model.Step) bool {
 	}
 	n, ok := shard.Node(h.From.Name)
 	return ok && (n.Evacuate != "" || n.Phase == model.PodTerminating)
+}
+
+// leavers are the shards whose primaries do so now.
+func leavers(shards []model.Shard, decisions []model.Decision) []string {
+	var names []string
+	for i, shard := range shards {
+		if leaving(shard, decisions[i].Step) {
+			names = append(names, shard.Name)
+		}
+	}
+	return names
 }
 
 // begins says that a step takes something away from a shard that serves, or adds the
