@@ -167,3 +167,13 @@ func TestAPrimaryThatLeavesItsHostGoesBeforeTheNextSlotsThatMoveThere(t *testing
 		}), steps: map[int]string{3: "hand over v-shard-3-0 to v-shard-3-1"}, holds: []string{"0:OtherShards:", "1:OtherShards:", "2:OtherShards:"}},
 	})
 }
+
+// The rollout has something to say of its own, and the drain waits all the same.
+func TestARolloutThatWaitsDoesNotHideThatAPrimaryIsToLeave(t *testing.T) {
+	run(t, []incident{
+		{name: "it is paused, and the primary alone is fresh", given: paused(policed(durable(pair(rolling())), mode(model.SurgeNever))),
+			change: both(primaryIs(1), revised(1, "new"), leave(1)), hold: model.EvacuationWaits, of: "v-1"},
+		{name: "its extra pod has no room", given: surged(alone(rolling())),
+			change: both(at(1, starting), leave(0)), hold: model.EvacuationWaits, of: "v-0"},
+	})
+}

@@ -30,7 +30,7 @@ var deciders = []decider{
 	joining,           // every node is a member that all others know
 	reshard,           // which shard serves which slots
 	before,            // what is changed beside the shard first
-	rollout.Next,      // stale pods
+	roll,              // stale pods
 	after,             // what is changed beside the shard last
 	stranded,          // a primary that is to leave its host and cannot
 	outlived,          // claims of nodes that have left
@@ -99,6 +99,16 @@ func replaceSuperseded(rules topology.Rules, policy model.Policy, shard model.Sh
 
 func before(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
 	return rules.Before(policy, shard)
+}
+
+// roll says besides, while it only waits, that a primary is to leave its host: whoever
+// drains that has to wait as well.
+func roll(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
+	d := rollout.Next(rules, policy, shard)
+	if d.Step == nil && d.Made() {
+		d.Holds = append(d.Holds, stranded(rules, policy, shard).Holds...)
+	}
+	return d
 }
 
 func after(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
