@@ -17,8 +17,8 @@ import (
 // and must not block a drain.
 //
 // So whoever drains a host can send replicas away, and has to wait with a primary until
-// its role has moved (plan/evacuate.go). A Standalone moves its role to a surge; without
-// that it has no budget, which would block every drain for ever.
+// its role has moved (plan/evacuate.go). A Standalone moves its role to a surge; where none
+// comes (Never, RollingUpdate) it has no budget, which would block every drain for ever.
 //
 // Sentinels have one of their own.
 func budgets(v *v1alpha1.Valkey, shards []shard, sentinels *appsv1.StatefulSet) []*policyv1.PodDisruptionBudget {
@@ -26,7 +26,7 @@ func budgets(v *v1alpha1.Valkey, shards []shard, sentinels *appsv1.StatefulSet) 
 	case !v.Spec.PodDisruptionBudget.IsEnabled():
 		return nil
 	case v.Spec.Topology == v1alpha1.TopologyStandalone:
-		if v.Spec.Rollout.SurgeOrDefault() == v1alpha1.SurgeNever {
+		if r := &v.Spec.Rollout; r.SurgeOrDefault() == v1alpha1.SurgeNever || r.StrategyOrDefault() == v1alpha1.StrategyRollingUpdate {
 			return nil
 		}
 		return []*policyv1.PodDisruptionBudget{budget(meta(v, v.PrimaryServiceName()), withRole(v.PodSelector(), v1alpha1.RolePrimary), 1)}

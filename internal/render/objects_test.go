@@ -94,6 +94,7 @@ func TestWhoHasBudgetsAndWhichServices(t *testing.T) {
 		`{topology: Replication, podDisruptionBudget: {enabled: false}}`: "cart-nodes cart-primary cart-replicas; ",
 		`{topology: Standalone}`:                                                "cart-nodes cart-primary; cart-primary",
 		`{topology: Standalone, rollout: {surge: Never}}`:                       "cart-nodes cart-primary; ",
+		`{topology: Standalone, rollout: {strategy: RollingUpdate}}`:            "cart-nodes cart-primary; ",
 		`{topology: Sentinel}`:                                                  "cart-nodes cart-primary cart-replicas cart-sentinel-nodes cart-sentinel; cart-primary cart-replicas cart-sentinel",
 		`{topology: Sentinel, podDisruptionBudget: {enabled: false}}`:           "cart-nodes cart-primary cart-replicas cart-sentinel-nodes cart-sentinel; ",
 		`{topology: Cluster}`:                                                   "cart-nodes cart-cluster; cart-shard-0-primary cart-shard-0 cart-shard-1-primary cart-shard-1 cart-shard-2-primary cart-shard-2",
