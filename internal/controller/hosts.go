@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -24,12 +25,18 @@ import (
 // More are dropped: every instance is looked at every few seconds anyhow.
 const hostNews = 1024
 
+// hostsPatience is how long an operator that starts waits to hear of the hosts that there
+// are. One that does not know yet would take a primary back to a host that is drained, or
+// away the node that is to take over from it; one that may not know must start all the same.
+const hostsPatience = 5 * time.Second
+
 // Hosts watches the hosts of the Kubernetes cluster for one thing: whether primaries are
 // to leave them. It has a cache of its own, because one that may not be filled, where the
 // operator has no right to watch nodes, would keep all others from starting.
 type Hosts struct {
 	Evacuations *observe.Evacuations
 	news        chan event.GenericEvent
+	heard       func() bool // of all hosts that there were when the watch began
 }
 
 // NewHosts has heard of none yet.
@@ -48,9 +55,11 @@ func (h *Hosts) watch(ctx context.Context, mgr ctrl.Manager) error {
 	if err != nil {
 		return fmt.Errorf("watch nodes: %w", err)
 	}
-	if _, err := informer.AddEventHandler(h.handler()); err != nil {
+	registration, err := informer.AddEventHandler(h.handler())
+	if err != nil {
 		return fmt.Errorf("listen to nodes: %w", err)
 	}
+	h.heard = registration.HasSynced
 	return mgr.Add(everywhere{hosts.Start})
 }
 
@@ -94,9 +103,23 @@ func (h *Hosts) note(host *corev1.Node, why string) {
 
 // source leads from a host of which there is news to the instances that have pods there.
 func (h *Hosts) source(pods client.Reader) source.Source {
-	return source.Channel(h.news, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, host client.Object) []reconcile.Request {
+	return patient{h.heard, source.Channel(h.news, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, host client.Object) []reconcile.Request {
 		return instancesOn(ctx, pods, host.GetName())
-	}))
+	}))}
+}
+
+// patient is a source before which no instance is looked at until something has been heard.
+type patient struct {
+	heard func() bool
+	source.Source
+}
+
+// WaitForSync waits, but not for ever.
+func (p patient) WaitForSync(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, hostsPatience)
+	defer cancel()
+	toolscache.WaitForCacheSync(ctx.Done(), p.heard)
+	return nil
 }
 
 // instancesOn names each instance that has a pod on a host once. The pods come from a cache

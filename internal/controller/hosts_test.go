@@ -1,13 +1,17 @@
 package controller
 
 import (
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 )
@@ -53,6 +57,31 @@ func TestNewsThatNobodyReadsAreDropped(t *testing.T) {
 	}
 	if len(h.news) != hostNews || h.Evacuations.Of("host-a") != "" {
 		t.Errorf("%d news, to be left because %q", len(h.news), h.Evacuations.Of("host-a"))
+	}
+}
+
+// An operator that starts in the middle of a drain, perhaps because of it, knows of the
+// drain before it looks at anybody; where it may not know, it goes on without.
+func TestNobodyIsLookedAtBeforeHostsHaveBeenHeardOf(t *testing.T) {
+	for name, after := range map[string]time.Duration{"heard": 300 * time.Millisecond, "may not hear": time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			var heard atomic.Bool
+			h := NewHosts()
+			h.heard = heard.Load
+			src, waits := h.source(nil).(source.SyncingSource)
+			if !waits {
+				t.Fatal("nobody waits for hosts")
+			}
+			stop := time.AfterFunc(after, func() { heard.Store(true) })
+			defer stop.Stop()
+			began := time.Now()
+			if err := src.WaitForSync(t.Context()); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if took := time.Since(began); took < min(after, hostsPatience) || took > min(after, hostsPatience)+time.Second {
+				t.Errorf("%s: waited for %s", name, took)
+			}
+		})
 	}
 }
 
