@@ -17,15 +17,6 @@ func leave(nodes ...int) func(s *model.Shard) {
 	}
 }
 
-// and makes one change of several.
-func and(changes ...func(s *model.Shard)) func(s *model.Shard) {
-	return func(s *model.Shard) {
-		for _, change := range changes {
-			change(s)
-		}
-	}
-}
-
 func unsynced(nodes ...int) func(s *model.Shard) {
 	return func(s *model.Shard) {
 		for _, i := range nodes {
@@ -41,33 +32,33 @@ func TestEvacuation(t *testing.T) {
 		{name: "a replica on such a host is the drain's own matter", given: healthy(), change: leave(1)},
 		{name: "nobody goes from one such host to another", given: healthy(), change: leave(0, 1, 2), hold: model.EvacuationWaits, of: "v-0"},
 		{name: "and each of them says why it is no help", given: healthy(), change: leave(0, 1, 2), hold: model.EvacuationWaits, of: "v-2"},
-		{name: "one replica that is away keeps nobody from going to the other", given: healthy(), change: and(leave(0), func(s *model.Shard) {
+		{name: "one replica that is away keeps nobody from going to the other", given: healthy(), change: both(leave(0), func(s *model.Shard) {
 			absent(&s.Nodes[1])
 			s.Traffic.Replicas = []string{addr(2)}
 		}), step: "hand over v-0 to v-2"},
-		{name: "without a synced replica the primary stays, and says so", given: healthy(), change: and(leave(0), unsynced(1, 2)),
+		{name: "without a synced replica the primary stays, and says so", given: healthy(), change: both(leave(0), unsynced(1, 2)),
 			hold: model.EvacuationWaits, of: "v-0"},
-		{name: "a fresh replica is preferred", given: rolling(), change: and(leave(0), func(s *model.Shard) { s.Nodes[2].Revision = "new" }),
+		{name: "a fresh replica is preferred", given: rolling(), change: both(leave(0), func(s *model.Shard) { s.Nodes[2].Revision = "new" }),
 			step: "hand over v-0 to v-2"},
 		{name: "before the rollout has reached anybody, one of the same revision will do", given: rolling(), change: leave(0), step: "hand over v-0 to v-1"},
 		{name: "and while it is paused", given: paused(rolling()), change: leave(0), step: "hand over v-0 to v-1"},
-		{name: "and before its newest revision is known", given: rolling(), change: and(leave(0), func(s *model.Shard) { s.Revision = "" }),
+		{name: "and before its newest revision is known", given: rolling(), change: both(leave(0), func(s *model.Shard) { s.Revision = "" }),
 			step: "hand over v-0 to v-1"},
 		{name: "a fresh primary does not go back to an old revision; the rollout brings a fresh replica about", given: rolling(),
-			change: and(leave(0), func(s *model.Shard) { s.Nodes[0].Revision = "new" }), step: "drain v-2"},
+			change: both(leave(0), func(s *model.Shard) { s.Nodes[0].Revision = "new" }), step: "drain v-2"},
 		{name: "the rollout goes on while nobody can take over", given: rolling(), change: leave(0, 1, 2), step: "drain v-2"},
 		{name: "but hands over to nobody who has to leave", given: almost(), change: leave(1), step: "hand over v-0 to v-2"},
 		{name: "and waits when they all do", given: almost(), change: leave(1, 2), hold: model.EvacuationWaits, of: "v-1"},
-		{name: "a node that is drained before its restart is no target", given: rolling(), change: and(leave(0), func(s *model.Shard) {
+		{name: "a node that is drained before its restart is no target", given: rolling(), change: both(leave(0), func(s *model.Shard) {
 			s.Nodes[1].Draining, s.Traffic.Replicas = true, []string{addr(2)}
 		}), step: "hand over v-0 to v-2"},
-		{name: "roles move in a quiet second", given: healthy(), change: and(leave(0), func(s *model.Shard) {
+		{name: "roles move in a quiet second", given: healthy(), change: both(leave(0), func(s *model.Shard) {
 			s.Traffic.Quiet = 100 * time.Millisecond
 		}), hold: model.ServicesBusy},
 		{name: "a primary that is to be scaled away does not go to a host that is to be emptied", given: sized(healthy(), 2),
-			change: and(primaryIs(2), leave(0)), step: "hand over v-2 to v-1"},
+			change: both(primaryIs(2), leave(0)), step: "hand over v-2 to v-1"},
 		{name: "a host that is to be emptied is left before anybody is scaled away, for one who stays", given: sized(healthy(), 2),
-			change: and(primaryIs(1), leave(1)), step: "hand over v-1 to v-0"},
+			change: both(primaryIs(1), leave(1)), step: "hand over v-1 to v-0"},
 	})
 }
 
@@ -81,23 +72,23 @@ func leavesFor(d time.Duration) func(s *model.Shard) {
 func TestDeparture(t *testing.T) {
 	run(t, []incident{
 		{name: "a primary whose pod was deleted hands over at once", given: healthy(), change: leavesFor(0), step: "hand over v-0 to v-1"},
-		{name: "though another replica is not synced", given: healthy(), change: and(leavesFor(0), unsynced(1)), step: "hand over v-0 to v-2"},
+		{name: "though another replica is not synced", given: healthy(), change: both(leavesFor(0), unsynced(1)), step: "hand over v-0 to v-2"},
 		{name: "and of whatever revision", given: rolling(), change: leavesFor(0), step: "hand over v-0 to v-1"},
-		{name: "a fresh one first", given: rolling(), change: and(leavesFor(0), func(s *model.Shard) { s.Nodes[2].Revision = "new" }),
+		{name: "a fresh one first", given: rolling(), change: both(leavesFor(0), func(s *model.Shard) { s.Nodes[2].Revision = "new" }),
 			step: "hand over v-0 to v-2"},
-		{name: "one that need not leave its host first", given: healthy(), change: and(leavesFor(0), leave(1)), step: "hand over v-0 to v-2"},
-		{name: "one that has to leave its host before none", given: healthy(), change: and(leavesFor(0), leave(1, 2)), step: "hand over v-0 to v-1"},
-		{name: "a moment of quiet is waited for", given: healthy(), change: and(leavesFor(time.Second), func(s *model.Shard) {
+		{name: "one that need not leave its host first", given: healthy(), change: both(leavesFor(0), leave(1)), step: "hand over v-0 to v-2"},
+		{name: "one that has to leave its host before none", given: healthy(), change: both(leavesFor(0), leave(1, 2)), step: "hand over v-0 to v-1"},
+		{name: "a moment of quiet is waited for", given: healthy(), change: both(leavesFor(time.Second), func(s *model.Shard) {
 			s.Traffic.Quiet = 500 * time.Millisecond
 		}), hold: model.ServicesBusy},
-		{name: "but no longer", given: healthy(), change: and(leavesFor(2*time.Second), func(s *model.Shard) {
+		{name: "but no longer", given: healthy(), change: both(leavesFor(2*time.Second), func(s *model.Shard) {
 			s.Traffic.Quiet = 500 * time.Millisecond
 		}), step: "hand over v-0 to v-1"},
 		{name: "once it is the turn of its own preStop step, the operator begins nothing", given: healthy(), change: leavesFor(model.DepartWithin)},
-		{name: "nor while a FAILOVER runs", given: healthy(), change: and(leavesFor(0), func(s *model.Shard) { s.Nodes[0].Server.FailingOver = true }),
+		{name: "nor while a FAILOVER runs", given: healthy(), change: both(leavesFor(0), func(s *model.Shard) { s.Nodes[0].Server.FailingOver = true }),
 			hold: model.HandoverInProgress, of: "v-0"},
-		{name: "nobody who is not synced is handed over to", given: healthy(), change: and(leavesFor(0), unsynced(1, 2))},
-		{name: "a failed one is tried again after its wait", given: healthy(), change: and(leavesFor(3*time.Second), func(s *model.Shard) {
+		{name: "nobody who is not synced is handed over to", given: healthy(), change: both(leavesFor(0), unsynced(1, 2))},
+		{name: "a failed one is tried again after its wait", given: healthy(), change: both(leavesFor(3*time.Second), func(s *model.Shard) {
 			s.Attempt = model.Attempt{Failures: 1, Since: 2 * time.Second, Error: "it timed out"}
 		}), step: "hand over v-0 to v-1"},
 	})
