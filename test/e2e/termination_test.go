@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -38,7 +39,7 @@ func TestADeletedPrimaryHandsOverOnceAndLosesNothing(t *testing.T) {
 			i := w.make(e.name, e.wishes...)
 			ledger := w.write(i, e.load)
 			w.deletePrimary(i, ledger, true)
-			w.must(i.AwaitReady(w.ctx, toHeal))
+			w.wellAgain(i)
 			run := w.proven(ledger)
 			w.gaps(run)
 			if len(run.Handovers) != 1 {
@@ -63,10 +64,32 @@ func TestADeletedPrimaryLosesNothingThoughNoOperatorRuns(t *testing.T) {
 			t.Cleanup(start)
 			w.deletePrimary(i, ledger, false)
 			start()
-			w.must(i.AwaitReady(w.ctx, toHeal))
+			w.wellAgain(i)
 			w.must(ledger.AwaitWrites(w.ctx, 200))
 			w.gaps(w.nothingLost(ledger))
 		})
+	}
+}
+
+// wellAgain waits until every pod of an instance is Ready, and its status and its
+// servers have heard of it.
+func (w *world) wellAgain(i *bed.Instance) {
+	w.Helper()
+	w.must(bed.Await(w.ctx, toHeal, func(context.Context) (bool, string, error) {
+		for _, p := range w.pods(i) {
+			if !slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+				return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+			}) {
+				return false, p.Name + " is not Ready", nil
+			}
+		}
+		return true, "", nil
+	}))
+	w.must(i.AwaitReady(w.ctx, toHeal))
+	v, err := i.Get(w.ctx)
+	w.must(err)
+	if v.Spec.IsCluster() {
+		w.whole(i)
 	}
 }
 
