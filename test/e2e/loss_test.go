@@ -128,6 +128,7 @@ func (w *world) failedOver(i *bed.Instance, from, to string) {
 }
 
 func TestAKilledPrimaryIsReplacedAtOnce(t *testing.T) {
+	t.Parallel()
 	w := enter(t)
 	w.onTestbed()
 	i := w.make("cache")
@@ -144,6 +145,7 @@ func TestAKilledPrimaryIsReplacedAtOnce(t *testing.T) {
 }
 
 func TestAPrimarysPodDeletedWithoutGraceIsReplaced(t *testing.T) {
+	t.Parallel()
 	w := enter(t)
 	i := w.make("cache")
 	ledger := w.write(i, bed.Light)
@@ -162,6 +164,7 @@ func TestAPrimarysPodDeletedWithoutGraceIsReplaced(t *testing.T) {
 // A server that stands still is silent, and no less primary than before. When it goes
 // on it still believes that it is: for a moment there are two.
 func TestAFrozenPrimaryIsReplacedAndDemotedWhenItGoesOn(t *testing.T) {
+	t.Parallel()
 	w := enter(t)
 	w.onTestbed()
 	i := w.make("cache")
@@ -186,6 +189,7 @@ func TestAFrozenPrimaryIsReplacedAndDemotedWhenItGoesOn(t *testing.T) {
 
 // A stall that is shorter than spec.recovery.downAfter is no loss.
 func TestAShortStallPromotesNobody(t *testing.T) {
+	t.Parallel()
 	w := enter(t)
 	w.onTestbed()
 	i := w.make("cache")
@@ -276,6 +280,7 @@ func TestAnOperatorThatIsCutOffPromotesNobody(t *testing.T) {
 
 // The primary does not let the operator in, and serves everybody else.
 func TestAPrimaryThatOnlyTheOperatorDoesNotSeeIsKept(t *testing.T) {
+	t.Parallel()
 	w := enter(t)
 	i := w.make("cache")
 	ledger := w.write(i, bed.Light)

@@ -33,8 +33,10 @@ func endings() []ending {
 // kubectl delete pod, of a primary, in its normal way: the operator hands over while the
 // pod waits for it, and there is no second failover.
 func TestADeletedPrimaryHandsOverOnceAndLosesNothing(t *testing.T) {
+	t.Parallel()
 	for _, e := range endings() {
 		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
 			w := enter(t)
 			i := w.make(e.name, e.wishes...)
 			ledger := w.write(i, e.load)
