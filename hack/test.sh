@@ -117,7 +117,7 @@ stage=${1:-}
 shift || true
 case $stage in
 unit | conformance | api | e2e | chaos | soak) "$stage" "$@" ;;
-gotest-e2e) gotest test standard-verbose -count 1 -parallel 3 -timeout 45m "$@" ./e2e/... ;;
+gotest-e2e) gotest test standard-verbose -count 1 -parallel 3 -timeout 75m "$@" ./e2e/... ;;
 *)
   echo "usage: hack/test.sh unit | conformance | api | e2e | chaos | soak" >&2
   exit 2
