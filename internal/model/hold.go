@@ -50,6 +50,8 @@ const (
 	// Persisting: a node writes its append-only file and would refuse to shut
 	// down.
 	Persisting Reason = "Persisting"
+	// NotPersisting: a node cannot write to its volume.
+	NotPersisting Reason = "NotPersisting"
 	// BudgetExhausted: a PodDisruptionBudget refuses the eviction.
 	BudgetExhausted Reason = "BudgetExhausted"
 	// EvictionRefused: the API server refuses the eviction for another cause.

@@ -282,6 +282,12 @@ type Server struct {
 	// down, and would be killed at the end of its grace period.
 	Rewriting bool
 
+	// Unsaved is what the server failed to write to its volume the last time it tried.
+	Unsaved Unsaved
+	// RefusesWrites: a primary refuses writes for that, and so would a replica if it
+	// became one.
+	RefusesWrites bool
+
 	// FailingOver is true while a FAILOVER runs on this server: on a primary that
 	// waits for its target to catch up, and on a replica that was that primary,
 	// has demoted itself and asks its target to take over.

@@ -94,7 +94,10 @@ func (o Observer) Look(ctx context.Context, v *v1alpha1.Valkey, creds servers.Cr
 		shard.Memory, shard.Attempt, shard.Traffic = memory.memory(), memory.attempt(o.Now()), traffic
 		snap.Shards = append(snap.Shards, shard)
 	}
-	o.askEverybody(ctx, v, &snap, round{instance: instance(v), creds: creds, cluster: v.Spec.IsCluster(), elects: snap.Topology == model.Replication, aliases: aliasesOf(v, pods)})
+	o.askEverybody(ctx, v, &snap, round{
+		instance: instance(v), creds: creds, cluster: v.Spec.IsCluster(), elects: snap.Topology == model.Replication,
+		aliases: aliasesOf(v, pods), snapshots: snapshotsOf(&v.Spec),
+	})
 	return snap, nil
 }
 

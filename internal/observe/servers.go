@@ -34,6 +34,8 @@ type round struct {
 	elects bool
 	// aliases are the names that they may call each other.
 	aliases aliases
+	// snapshots are what they write to their volumes by themselves.
+	snapshots snapshots
 }
 
 // askAll asks every server at once and fills in what each says.
@@ -77,6 +79,7 @@ func (o Observer) ask(ctx context.Context, r round, n *model.Node) (heard bool) 
 	server, err := o.server(ctx, r, n)
 	switch {
 	case err == nil:
+		r.snapshots.judge(&server)
 		n.Server, n.Dead = server, false
 		return true
 	case errors.Is(err, valkey.ErrRefused):
@@ -131,6 +134,7 @@ func fromInfo(info valkey.Info) model.Server {
 
 		FailingOver: info.Failover != valkey.FailoverNone,
 		Rewriting:   info.AOFRewriteInProgress,
+		Unsaved:     unsaved(info),
 	}
 	switch info.Role {
 	case valkey.RolePrimary:

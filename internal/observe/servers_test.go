@@ -75,11 +75,15 @@ func TestAServerIsWhatItSaysOfItself(t *testing.T) {
 // asked is a node of that phase after its server has been asked.
 func asked(t *testing.T, n model.Node) model.Node {
 	t.Helper()
+	return askedAs(t, round{instance: "default/cart", creds: servers.Credentials{Username: "valkeeper", Password: "secret"}}, n)
+}
+
+func askedAs(t *testing.T, r round, n model.Node) model.Node {
+	t.Helper()
 	n.UID = "uid-0"
 	o := Observer{Servers: servers.NewPool()}
-	t.Cleanup(func() { o.Servers.Keep("default/cart", nil) })
-	o.askAll(t.Context(), round{instance: "default/cart", creds: servers.Credentials{Username: "valkeeper", Password: "secret"}},
-		[]*model.Node{&n})
+	t.Cleanup(func() { o.Servers.Keep(r.instance, nil) })
+	o.askAll(t.Context(), r, []*model.Node{&n})
 	return n
 }
 

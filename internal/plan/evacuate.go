@@ -59,19 +59,21 @@ func elsewhere(policy model.Policy, shard model.Shard, primary model.Node) rollo
 	return rollout.Terms{
 		Alone: true,
 		Suits: func(n model.Node) bool {
-			return n.Evacuate == "" && shard.Stays(n) && !n.Draining && (shard.Fresh(n) || (!shard.Fresh(primary) && n.Revision == primary.Revision))
+			return n.Evacuate == "" && shard.Stays(n) && !n.Draining && !n.Server.RefusesWrites &&
+				(shard.Fresh(n) || (!shard.Fresh(primary) && n.Revision == primary.Revision))
 		},
 		Prefers: func(a, b model.Node) bool { return standing(policy, shard, a) > standing(policy, shard, b) },
 	}
 }
 
-// standing is how likely a node is to keep the role that it is given.
+// standing is how good a node is in the role, and how likely to keep it.
 func standing(policy model.Policy, shard model.Shard, n model.Node) int {
 	points := 0
 	for _, good := range []struct {
 		is     bool
 		points int
 	}{
+		{!n.Server.RefusesWrites, 16},
 		{n.Evacuate == "", 8},
 		{!n.Draining, 4},
 		{shard.Fresh(n), 2},

@@ -38,6 +38,13 @@ func TestEvacuation(t *testing.T) {
 		}), step: "hand over v-0 to v-2"},
 		{name: "without a synced replica the primary stays, and says so", given: healthy(), change: both(leave(0), unsynced(1, 2)),
 			hold: model.EvacuationWaits, of: "v-0"},
+		{name: "nobody goes to a replica that would refuse writes", given: healthy(), change: both(leave(0), func(s *model.Shard) {
+			fullDisk(&s.Nodes[1])
+		}), step: "hand over v-0 to v-2"},
+		{name: "and waits when they all would", given: healthy(), change: both(leave(0), func(s *model.Shard) {
+			fullDisk(&s.Nodes[1])
+			fullDisk(&s.Nodes[2])
+		}), hold: model.NotPersisting, of: "v-1"},
 		{name: "a fresh replica is preferred", given: rolling(), change: both(leave(0), func(s *model.Shard) { s.Nodes[2].Revision = "new" }),
 			step: "hand over v-0 to v-2"},
 		{name: "before the rollout has reached anybody, one of the same revision will do", given: rolling(), change: leave(0), step: "hand over v-0 to v-1"},
@@ -72,6 +79,9 @@ func leavesFor(d time.Duration) func(s *model.Shard) {
 func TestDeparture(t *testing.T) {
 	run(t, []incident{
 		{name: "a primary whose pod was deleted hands over at once", given: healthy(), change: leavesFor(0), step: "hand over v-0 to v-1"},
+		{name: "to one that takes writes rather than to one that would not", given: healthy(), change: both(leavesFor(0), func(s *model.Shard) {
+			fullDisk(&s.Nodes[1])
+		}), step: "hand over v-0 to v-2"},
 		{name: "though another replica is not synced", given: healthy(), change: both(leavesFor(0), unsynced(1)), step: "hand over v-0 to v-2"},
 		{name: "and of whatever revision", given: rolling(), change: leavesFor(0), step: "hand over v-0 to v-1"},
 		{name: "a fresh one first", given: rolling(), change: both(leavesFor(0), func(s *model.Shard) { s.Nodes[2].Revision = "new" }),

@@ -34,6 +34,7 @@ var deciders = []decider{
 	after,             // what is changed beside the shard last
 	stranded,          // a primary that is to leave its host and cannot
 	outlived,          // claims of nodes that have left
+	unsaved,           // nodes that cannot write to their volumes
 }
 
 // Next is the plan for an instance: at most one step for each shard, and the

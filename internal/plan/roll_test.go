@@ -10,6 +10,15 @@ import (
 func TestRoll(t *testing.T) {
 	run(t, []incident{
 		{name: "nothing is done to a shard that is as it should be", given: healthy()},
+		{name: "nodes that cannot write to their volumes are named when there is nothing else to do", given: healthy(), change: func(s *model.Shard) {
+			fullDisk(&s.Nodes[0])
+		}, hold: model.NotPersisting, of: "v-0"},
+		{name: "so is one that still takes writes", given: healthy(), change: func(s *model.Shard) {
+			s.Nodes[1].Server.Unsaved = model.UnsavedRewrite
+		}, hold: model.NotPersisting, of: "v-1"},
+		{name: "a replica that cannot write to its volume is restarted all the same", given: rolling(), change: func(s *model.Shard) {
+			fullDisk(&s.Nodes[2])
+		}, step: "drain v-2"},
 		{name: "the first to go is a replica, drained before it is restarted", given: rolling(), step: "drain v-2"},
 		{name: "replicas are told from primaries by their servers, not by their ordinals", given: rolling(),
 			change: primaryIs(2), step: "drain v-1"},
@@ -68,6 +77,17 @@ func TestHandover(t *testing.T) {
 			s.Nodes[1].Revision = "old"
 			s.Nodes[2].Server.LinkUp = false
 		}, hold: model.NotSynced, of: "v-2"},
+		{name: "a replica that cannot write its log is passed over", given: almost(), change: func(s *model.Shard) {
+			fullDisk(&s.Nodes[1])
+		}, step: "hand over v-0 to v-2"},
+		{name: "when no replica would take writes, the primary keeps the role, even if it takes none itself", given: almost(), change: func(s *model.Shard) {
+			for i := range s.Nodes {
+				fullDisk(&s.Nodes[i])
+			}
+		}, hold: model.NotPersisting, of: "v-2"},
+		{name: "a primary that refuses writes hands over to one that takes them", given: almost(), change: func(s *model.Shard) {
+			fullDisk(&s.Nodes[0])
+		}, step: "hand over v-0 to v-1"},
 		{name: "a replica in the middle of its full sync is no target, though its pod is Ready", given: almost(), change: func(s *model.Shard) {
 			for i := 1; i < 3; i++ {
 				s.Nodes[i].Server.Syncing = true
@@ -99,6 +119,9 @@ func TestHandover(t *testing.T) {
 		}, step: "publish primary v-0, replicas [v-1 v-2]"},
 	})
 }
+
+// fullDisk keeps a server from writing its log.
+func fullDisk(n *model.Node) { n.Server.Unsaved, n.Server.RefusesWrites = model.UnsavedLog, true }
 
 // leftBehind: v-1 has taken over, and v-0 is too old to follow it.
 func leftBehind(s *model.Shard) {

@@ -85,13 +85,13 @@ func (t Terms) target(shard model.Shard, primary model.Node, candidates []model.
 	return choose(primary, candidates, maxLag, t.Suits, t.Prefers)
 }
 
-// Target chooses who takes over among the candidates that stay, are fresh and synced, and
-// do not have to leave their own hosts: offsets within maxLag bytes of the best count as
+// Target chooses who takes over among the candidates that stay, are fresh and synced,
+// would take writes, and do not have to leave their own hosts: offsets within maxLag bytes of the best count as
 // equal, the lowest ordinal wins among equals, so that the choice holds still under
 // writes.
 func Target(shard model.Shard, primary model.Node, candidates []model.Node, maxLag int64) (target model.Node, ok bool) {
 	return choose(primary, candidates, maxLag, func(n model.Node) bool {
-		return shard.Fresh(n) && shard.Stays(n) && !n.Draining && n.Evacuate == ""
+		return shard.Fresh(n) && shard.Stays(n) && !n.Draining && n.Evacuate == "" && !n.Server.RefusesWrites
 	}, nil)
 }
 
@@ -136,6 +136,9 @@ func noTarget(shard model.Shard, primary model.Node, candidates []model.Node, ma
 		case !model.Synced(primary, n, maxLag):
 			holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.NotSynced, Node: n.Name,
 				Detail: WhyNotSynced(primary, n)})
+		case n.Server.RefusesWrites:
+			holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.NotPersisting, Node: n.Name,
+				Detail: "no role moves to it: " + WhyNotPersisting(n)})
 		}
 	}
 	if len(holds) == 0 {

@@ -68,6 +68,7 @@ func TestATargetIsFreshSyncedAndNotOnItsWayOut(t *testing.T) {
 		"the primary does not list it":         func(p, n *model.Node) { delete(p.Server.Acked, n.Address) },
 		"it has just synchronised to offset 0": func(p, n *model.Node) { p.Server.Acked[n.Address] = 0 },
 		"it is drained":                        func(_, n *model.Node) { n.Draining = true },
+		"it would refuse writes":               func(_, n *model.Node) { n.Server.RefusesWrites = true },
 	}
 	for name, change := range spoil {
 		t.Run(name, func(t *testing.T) {

@@ -230,6 +230,11 @@ func (r ring) degraded() metav1.Condition {
 			return c
 		}
 	}
+	for _, shard := range r.in.Snapshot.Shards {
+		if c, failing := notPersisting(shard); failing {
+			return c
+		}
+	}
 	for _, s := range r.shards {
 		if s.HandoverFailure != nil {
 			return handoverFailed(*s.HandoverFailure)

@@ -135,3 +135,16 @@ func TestAShardThatHasLeftIsForgottenOnceNothingOfItIsMissed(t *testing.T) {
 		}
 	}
 }
+
+func TestAClusterTellsOfAFullDiskInAnyShard(t *testing.T) {
+	in := sharded()
+	n := &in.Snapshot.Shards[2].Nodes[0]
+	n.Server.Unsaved, n.Server.RefusesWrites = model.UnsavedLog, true
+	out := Derive(in)
+	if have := inShort(out); !slices.Contains(have, "Degraded=True NotPersisting") {
+		t.Errorf("%q", have)
+	}
+	if m := said(out, v1alpha1.ConditionDegraded); !strings.Contains(m, "cart-shard-2-0") {
+		t.Errorf("the message %q does not name the node", m)
+	}
+}

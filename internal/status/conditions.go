@@ -9,6 +9,7 @@ import (
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/rollout"
 )
 
 // The reasons of conditions that are not holds (those are model.Reason).
@@ -167,6 +168,9 @@ func degraded(in Input, shard model.Shard, failure *v1alpha1.HandoverFailure) me
 	if c, trouble := troubled(shard); trouble {
 		return c
 	}
+	if c, failing := notPersisting(shard); failing {
+		return c
+	}
 	if failure != nil {
 		return handoverFailed(*failure)
 	}
@@ -197,6 +201,17 @@ func troubled(shard model.Shard) (metav1.Condition, bool) {
 		}
 	}
 	return metav1.Condition{}, false
+}
+
+// notPersisting are the nodes of the shard that cannot write to their volumes.
+func notPersisting(shard model.Shard) (metav1.Condition, bool) {
+	var failing []string
+	for _, n := range shard.Nodes {
+		if why := rollout.WhyNotPersisting(n); why != "" {
+			failing = append(failing, n.Name+": "+why)
+		}
+	}
+	return condition(v1alpha1.ConditionDegraded, true, string(model.NotPersisting), strings.Join(failing, "; ")), len(failing) > 0
 }
 
 func handoverFailed(f v1alpha1.HandoverFailure) metav1.Condition {

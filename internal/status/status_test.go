@@ -154,6 +154,25 @@ var incidents = map[string]incident{
 		in.Previous.HandoverFailure = &v1alpha1.HandoverFailure{Count: 2, Message: "target gone"}
 		in.Plan.Steps = map[string]model.Step{"cart": model.Handover{From: in.node(0).Ref, To: in.node(1).Ref}}
 	}, "True AllInService", "True Working", "False InProgress", "True HandoverFailed", "3/3 cart-0 2/3 fresh", "2 handovers in a row failed"},
+	"the primary's disk is full": {func(in *Input) {
+		in.node(0).Server.Unsaved, in.node(0).Server.RefusesWrites = model.UnsavedLog, true
+		in.holds(model.Hold{Shard: "cart", Reason: model.NotPersisting, Node: "cart-0", Detail: "it refuses writes"})
+	}, "True AllInService", "True NotPersisting", "True Complete", "True NotPersisting", "3/3 cart-0 Held: NotPersisting cart-0", "cart-0: it cannot write to its append-only file, so it refuses writes (MISCONF); free room"},
+	"a replica's disk is full while the rollout goes on": {func(in *Input) {
+		in.node(1).Server.Unsaved, in.node(1).Server.RefusesWrites = model.UnsavedLog, true
+		in.node(2).Revision = "old"
+		in.Plan.Steps = map[string]model.Step{"cart": model.Drain{Node: in.node(2).Ref}}
+	}, "True AllInService", "True Working", "False InProgress", "True NotPersisting", "3/3 cart-0 2/3 fresh", "cart-1: it cannot write to its append-only file, so its copy is only in memory"},
+	"a snapshot failed, and writes are taken all the same": {func(in *Input) {
+		in.node(0).Server.Unsaved = model.UnsavedSnapshot
+	}, "True AllInService", "False Idle", "True Complete", "True NotPersisting", "3/3 cart-0 Complete", "cart-0: its last snapshot failed, so what has changed since is only in memory"},
+	"an append-only file cannot be written anew": {func(in *Input) {
+		in.node(2).Server.Unsaved = model.UnsavedRewrite
+	}, "True AllInService", "False Idle", "True Complete", "True NotPersisting", "3/3 cart-0 Complete", "cart-2: it cannot write its append-only file anew, so the file grows"},
+	"a node that is down is the greater trouble than a full disk": {func(in *Input) {
+		in.node(0).Server.Unsaved, in.node(0).Server.RefusesWrites = model.UnsavedLog, true
+		in.node(2).Server = model.Server{}
+	}, "False NodesMissing", "False Idle", "False InProgress", "True NodeTrouble", "2/3 cart-0 3/3 fresh", "cart-2: its server does not answer"},
 	"a handover failed, and the change was taken back": {func(in *Input) {
 		in.Previous.HandoverFailure = &v1alpha1.HandoverFailure{Count: 2, Message: "target gone"}
 	}, "True AllInService", "False Idle", "True Complete", "False AsWished", "3/3 cart-0 Complete", "nothing is wrong"},

@@ -45,6 +45,12 @@ type Info struct {
 	LastBgsaveOK     bool
 	BgsaveInProgress bool
 	AOFEnabled       bool
+	// LastAOFWriteOK: false, with AOFEnabled, makes a primary refuse writes, and a
+	// replica end itself at the next one that it is sent.
+	LastAOFWriteOK bool
+	// LastAOFRewriteOK: false leaves the file to grow, and, after a full
+	// synchronisation, all that came with it in memory alone.
+	LastAOFRewriteOK bool
 	// AOFRewriteInProgress: while it is the first one (after every full sync), a
 	// server that is asked to end by SIGTERM refuses, and does not end later.
 	AOFRewriteInProgress bool
@@ -144,6 +150,8 @@ func ParseInfo(text string) (Info, error) {
 		LastBgsaveOK:         f.values["rdb_last_bgsave_status"] != "err",
 		BgsaveInProgress:     f.int("rdb_bgsave_in_progress") != 0,
 		AOFEnabled:           f.int("aof_enabled") != 0,
+		LastAOFWriteOK:       f.values["aof_last_write_status"] != "err",
+		LastAOFRewriteOK:     f.values["aof_last_bgrewrite_status"] != "err",
 		AOFRewriteInProgress: f.int("aof_rewrite_in_progress") != 0 || f.int("aof_rewrite_scheduled") != 0,
 		Offset:               f.mustInt("master_repl_offset"),
 		ReplID:               f.must("master_replid"),

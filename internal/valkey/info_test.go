@@ -34,6 +34,9 @@ func TestInfoOfRealServersIsRead(t *testing.T) {
 			if info.PausedActions != "none" || info.PausedFor != 0 || info.Loading || !info.LastBgsaveOK {
 				t.Errorf("paused %q for %v, loading %v, bgsave ok %v", info.PausedActions, info.PausedFor, info.Loading, info.LastBgsaveOK)
 			}
+			if !info.LastAOFWriteOK || !info.LastAOFRewriteOK {
+				t.Errorf("append-only file written %v, written anew %v", info.LastAOFWriteOK, info.LastAOFRewriteOK)
+			}
 			port := map[string]int{"8.1": 17011, "9.1": 17021}[version]
 			want := ReplicaLine{Host: "127.0.0.1", Port: port, State: ReplicaOnline, Offset: 158, Lag: info.Replicas[0].Lag, Type: "replica"}
 			if len(info.Replicas) != 1 || info.Replicas[0] != want {
@@ -113,5 +116,19 @@ func TestPausesAreRead(t *testing.T) {
 	text = strings.Replace(good, "paused_timeout_milliseconds:0", "paused_timeout_milliseconds:2500", 1)
 	if info, err = ParseInfo(text); err != nil || info.PausedFor != 2500*time.Millisecond {
 		t.Errorf("paused for %v, %v", info.PausedFor, err)
+	}
+}
+
+func TestWhatAServerFailedToWriteIsRead(t *testing.T) {
+	text := captured(t, "info-9.1-primary.txt")
+	for field, is := range map[string]func(Info) bool{
+		"rdb_last_bgsave_status":    func(i Info) bool { return i.LastBgsaveOK },
+		"aof_last_write_status":     func(i Info) bool { return i.LastAOFWriteOK },
+		"aof_last_bgrewrite_status": func(i Info) bool { return i.LastAOFRewriteOK },
+	} {
+		failed := strings.Replace(text, field+":ok", field+":err", 1)
+		if info, err := ParseInfo(failed); err != nil || failed == text || is(info) {
+			t.Errorf("%s: %v, ok %t", field, err, is(info))
+		}
 	}
 }
