@@ -99,6 +99,74 @@ func TestAKilledPrimaryRefusesAtOnceAndItsReplicasLoseTheirLink(t *testing.T) {
 	}
 }
 
+// It does not close its connections, and is noticed all the same (valkey/vigil.go).
+func TestTheVigilEndsWhenThePrimaryIsFrozen(t *testing.T) {
+	t.Parallel()
+	for _, version := range Versions {
+		t.Run(string(version), func(t *testing.T) {
+			t.Parallel()
+			primary := Start(t, Spec{Version: version})
+			ended := make(chan error, 1)
+			dialer := valkey.Dialer{Username: OperatorUser, Password: Password}
+			go func() {
+				_, err := dialer.Vigil(t.Context(), primary.Addr())
+				ended <- err
+			}()
+			select {
+			case err := <-ended:
+				t.Fatalf("it ended with %v while the server answered", err)
+			case <-time.After(3 * time.Second): // some questions
+			}
+			if denied := primary.Must("ACL", "LOG"); denied != "" {
+				t.Errorf("the operator asked what it may not: %s", denied)
+			}
+			primary.Freeze()
+			t.Cleanup(primary.Thaw)
+			began := time.Now()
+			if err := <-ended; !errors.Is(err, valkey.ErrTimeout) {
+				t.Errorf("the vigil ended with %v", err)
+			}
+			took := time.Since(began)
+			t.Logf("noticed after %v", took)
+			// The server answered up to a second before the question that it did not.
+			if took < 900*time.Millisecond || took > 3*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+}
+
+// It answers with an error (-BUSY), and that is an answer.
+func TestTheVigilStandsWhileAScriptRuns(t *testing.T) {
+	t.Parallel()
+	for _, version := range Versions {
+		t.Run(string(version), func(t *testing.T) {
+			t.Parallel()
+			primary := Start(t, Spec{Version: version, Config: []string{"busy-reply-threshold 100"}})
+			ended := make(chan error, 1)
+			dialer := valkey.Dialer{Username: OperatorUser, Password: Password}
+			go func() {
+				_, err := dialer.Vigil(t.Context(), primary.Addr())
+				ended <- err
+			}()
+			Eventually(t, "the vigil is held", func() bool {
+				info, ok := primary.Info()
+				return ok && info.ConnectedClients >= 2
+			})
+			go func() { _, _ = primary.Do("EVAL", "while true do end", "0") }()
+			select {
+			case err := <-ended:
+				t.Errorf("it ended with %v", err)
+			case <-time.After(4 * time.Second): // some questions
+			}
+			if _, err := primary.Do("PING"); err == nil {
+				t.Error("the server is not busy")
+			}
+			primary.Must("SCRIPT", "KILL")
+		})
+	}
+}
+
 // The whole of an unplanned loss: the primary is frozen under writes, replaced, and
 // thawed. It is a primary again until it is told otherwise.
 func TestAThawedPrimaryIsDemotedAndResynchronised(t *testing.T) {

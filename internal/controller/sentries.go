@@ -23,9 +23,9 @@ const (
 	relief = time.Second
 )
 
-// Sentries hold an idle connection to each primary, and raise the alarm when it
-// ends: the process has, and its instance is looked at long before Kubernetes says
-// so. A sentry decides nothing: what has happened, the look finds out.
+// Sentries hold a connection to each primary, and raise the alarm when it ends, for
+// then the process has, or when a question that is asked once a second is not answered:
+// the instance is looked at long before Kubernetes says so. A sentry decides nothing: what has happened, the look finds out.
 type Sentries struct {
 	alarms chan event.GenericEvent
 	clock  clock
@@ -102,7 +102,7 @@ func (s *Sentries) post(v *v1alpha1.Valkey, creds servers.Credentials, instance 
 	go s.stand(ctx, p, alarm)
 }
 
-// stand waits for the end of the connection.
+// stand waits for the end of the connection, or of the answers.
 func (s *Sentries) stand(ctx context.Context, p *post, alarm event.GenericEvent) {
 	defer p.leave()
 	dialer := valkey.Dialer{Username: p.creds.Username, Password: p.creds.Password}

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,6 +71,35 @@ func TestTheEndOfAPrimarysConnectionRaisesTheAlarm(t *testing.T) {
 	server.End()
 	if !alarmed(t, s, soon) {
 		t.Error("nobody heard of it")
+	}
+}
+
+func TestAPrimaryThatFallsSilentRaisesTheAlarm(t *testing.T) {
+	t.Parallel()
+	s, _, server, _ := posted(t)
+	server.Silent()
+	began := time.Now()
+	if !alarmed(t, s, soon) {
+		t.Fatal("nobody heard of it")
+	}
+	if took := time.Since(began); took < 500*time.Millisecond || took > 3*time.Second {
+		t.Errorf("after %v", took)
+	}
+}
+
+// A server that loads its data, or runs a script for long, says so.
+func TestAnErrorIsAnAnswer(t *testing.T) {
+	t.Parallel()
+	s, _, server, _ := posted(t)
+	var asked atomic.Int32
+	server.Then("CLIENT SETNAME", func() { asked.Add(1) })
+	for _, answer := range []string{"-BUSY Valkey is busy running a script\r\n", "-LOADING Valkey is loading the dataset in memory\r\n"} {
+		server.Reply("CLIENT SETNAME", answer)
+		before := asked.Load()
+		await(t, "a question after one that was answered so", func() bool { return asked.Load() >= before+2 })
+	}
+	if alarmed(t, s, never) {
+		t.Error("it has answered")
 	}
 }
 
