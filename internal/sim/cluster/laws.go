@@ -162,7 +162,8 @@ func (r *run) checkBegins(s *State, i int) {
 	k := shardOf(i)
 	others := 0
 	for other := range r.world.shards() {
-		if other != k && r.disturbed(s, other) && !(s.draining(k) && s.draining(other) && !r.disturbed(s.undrained(), other)) {
+		bothDrain := s.draining(k) && s.draining(other) && !r.disturbed(s.undrained(), other)
+		if other != k && r.disturbed(s, other) && !bothDrain {
 			others++
 		}
 	}
