@@ -210,6 +210,35 @@ func TestNothingIsTouchedWhileSentinelsAreNotOfOneMind(t *testing.T) {
 	})
 }
 
+// A pod that was deleted by force may leave its process behind for a moment. Whoever is
+// promoted meanwhile lacks what that one acknowledges.
+func TestNobodyIsPromotedWhileAPrimaryWhosePodIsGoneIsHeard(t *testing.T) {
+	named := func(up bool) func(s *model.Shard) {
+		return func(s *model.Shard) {
+			absent(&s.Nodes[0])
+			for i := 1; i < 3; i++ {
+				s.Nodes[i].Server.Follows, s.Nodes[i].Server.LinkUp = "v-0.v-nodes.ns.svc.cluster.local:6379", up
+			}
+		}
+	}
+	gone := func() model.Snapshot {
+		return with(watched(lost()), func(set *model.SentinelSet) {
+			each(func(n *model.SentinelNode) { n.Watch.Primary, n.Watch.Down = "v-0.v-nodes.ns.svc.cluster.local:6379", true })(set)
+		})
+	}
+	run(t, []incident{
+		{name: "a replica hears from it", given: gone(), change: named(true), hold: model.PrimaryNotVisible, of: "v-1"},
+		{name: "none does any more", given: gone(), change: named(false),
+			step: "promote v-1 (the primary is gone, and this replica has the most of its history)"},
+		{name: "a link over which nothing has been heard for long says nothing", given: gone(), change: func(s *model.Shard) {
+			named(true)(s)
+			for i := 1; i < 3; i++ {
+				s.Nodes[i].Server.LastIO = time.Minute
+			}
+		}, step: "promote v-1 (the primary is gone, and this replica has the most of its history)"},
+	})
+}
+
 func TestTheQuorumPromotes(t *testing.T) {
 	naming := func(address string) func(*model.SentinelSet) {
 		return each(func(n *model.SentinelNode) { n.Watch.Primary, n.Watch.Down = address, true })

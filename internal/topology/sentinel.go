@@ -188,7 +188,12 @@ func at(shard model.Shard, address string) string {
 }
 
 // Missing leaves a silent primary to the Sentinels: they are the witnesses.
-func (s sentinel) Missing(shard model.Shard) (string, model.Decision) { return s.loner.Missing(shard) }
+func (s sentinel) Missing(shard model.Shard) (string, model.Decision) {
+	if d := (inquest{shard: shard, downAfter: s.policy.DownAfter}).runsOn(); d.Made() {
+		return "", d
+	}
+	return s.loner.Missing(shard)
+}
 
 // Outdated leaves it to the Sentinels whom to take for the primary.
 func (sentinel) Outdated(model.Shard) bool { return false }

@@ -81,6 +81,22 @@ func (q inquest) heardOf() (model.Hold, bool) {
 	return model.Hold{}, false
 }
 
+// runsOn holds while a replica hears from a primary whose pod is gone, or has ended for
+// Kubernetes: its process runs on for a moment, and takes writes which whoever is promoted
+// then would lack. It is all that is asked where Sentinels elect.
+func (q inquest) runsOn() model.Decision {
+	for _, w := range q.shard.Nodes {
+		if !w.Server.Answered || w.Server.Role != model.RoleReplica || !q.hears(w) {
+			continue
+		}
+		if n, ours := nodeAt(q.shard.Nodes, w.Server.Follows); !ours || (n.Dead && !n.Server.Answered) {
+			return model.Wait(hold(q.shard, model.PrimaryNotVisible, w.Name, fmt.Sprintf("it heard from its primary %s ago: "+
+				"that one's process runs on, whatever Kubernetes says of its pod; nobody is promoted before that ends", seconds(w.Server.LastIO))))
+		}
+	}
+	return model.Decision{}
+}
+
 // hears says that a replica has heard from its primary lately.
 func (q inquest) hears(w model.Node) bool {
 	return (w.Server.LinkUp || w.Server.Syncing) && w.Server.LastIO < q.limit(w.Server.Follows)
