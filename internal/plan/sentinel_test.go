@@ -223,7 +223,9 @@ func TestNobodyIsPromotedWhileAPrimaryWhosePodIsGoneIsHeard(t *testing.T) {
 	}
 	gone := func() model.Snapshot {
 		return with(watched(lost()), func(set *model.SentinelSet) {
-			each(func(n *model.SentinelNode) { n.Watch.Primary, n.Watch.Down = "v-0.v-nodes.ns.svc.cluster.local:6379", true })(set)
+			each(func(n *model.SentinelNode) {
+				n.Watch.Primary, n.Watch.Down = "v-0.v-nodes.ns.svc.cluster.local:6379", true
+			})(set)
 		})
 	}
 	run(t, []incident{
