@@ -48,8 +48,8 @@ func startCluster(t *testing.T, root string, shards int) *cluster {
 
 func (c *cluster) all() []*server { return append(slices.Clone(c.primaries), c.replicas...) }
 
-// awaitWhole waits until every node calls the cluster whole and knows all others,
-// and each replica is in sync.
+// awaitWhole waits until every node calls the cluster whole and knows all others and who
+// of them are replicas, and each replica is in sync.
 func (c *cluster) awaitWhole() {
 	for _, s := range c.all() {
 		s.await("the cluster is whole", func() bool {
@@ -57,6 +57,7 @@ func (c *cluster) awaitWhole() {
 			replication := s.info("replication")
 			return strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_slots_ok:16384") &&
 				strings.Contains(info, fmt.Sprintf("cluster_known_nodes:%d", len(c.all()))) &&
+				strings.Count(s.ask("CLUSTER", "NODES"), "slave ") == len(c.replicas) &&
 				(replication["role"] == "master" && replication["connected_slaves"] == "1" || replication["master_link_status"] == "up")
 		})
 	}
