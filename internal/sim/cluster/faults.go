@@ -17,6 +17,7 @@ func (r *run) faultMoves(s *State) {
 		return
 	}
 	r.specMoves(s)
+	r.drainFaults(s)
 	for i := range r.world.nodes() {
 		if of := r.world.Faults.Of; s.n[i].phase == running && s.n[i].cut == cutNo && (of == 0 || of&(1<<i) != 0) {
 			r.nodeFaults(s, i)
@@ -55,6 +56,9 @@ func (r *run) nodeFaults(s *State, i int) {
 			n.phase, n.foreign = terminating, true
 			s.owed &= r.world.lasting(s)
 		})
+	}
+	if f.End && !n.silent {
+		r.fault1(s, moveEnd, i, func(_ *State, n *node) { n.end() })
 	}
 	if n.proc == dead {
 		return

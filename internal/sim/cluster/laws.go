@@ -36,6 +36,7 @@ func (r *run) checkState(s *State) {
 
 // checkPlan is what holds for every plan.
 func (r *run) checkPlan(s *State, p planned) {
+	r.checkLeft(s, p)
 	for k := range r.world.shards() {
 		stale := s.n[2*k].stale || s.n[2*k+1].stale
 		held := false
@@ -110,14 +111,14 @@ func (r *run) checkFollow(s *State, i, p int) {
 	}
 }
 
-// checkHandover: laws 3 to 7, 10, 14 and 15 when a failover is asked for.
+// checkHandover: laws 3 to 7, 10, 14, 15 and 20 when a failover is asked for.
 func (r *run) checkHandover(s *State, from, to int) {
 	a, b := &s.n[from], &s.n[to]
 	name := podNames[to]
 	switch {
 	case !s.member(from) || !a.primary:
 		r.violate(5, "%s hands over and is no primary", podNames[from])
-	case b.stale && a.phase != terminating: // who is on its way out is better followed by a stale one than by none
+	case b.stale && !a.staleWillDo():
 		r.violate(4, "the target %s is stale", name)
 	case s.down(to):
 		r.violate(4, "the target %s is down", name)
@@ -136,7 +137,8 @@ func (r *run) checkHandover(s *State, from, to int) {
 		}
 	}
 	r.checkKnown(s, from, to)
-	if a.phase == terminating {
+	r.checkLeaving(s, from, to)
+	if a.leaves() {
 		return // it waits for nobody (plan/exclusive.go)
 	}
 	r.checkTouch(s, from)

@@ -37,6 +37,11 @@ const (
 	moveSilence
 	moveCut
 	moveFailover
+	moveEnd
+	moveCordon
+	moveEvicted
+	moveTooLate
+	moveHook
 )
 
 var moveText = map[MoveKind]string{
@@ -68,6 +73,10 @@ var moveText = map[MoveKind]string{
 	moveSilence:       "%s FALLS SILENT",
 	moveCut:           "the host of %s is CUT OFF",
 	moveFailover:      "A USER runs CLUSTER FAILOVER on %s",
+	moveEnd:           "SOMEBODY ends the pod of %s, and gives it its time",
+	moveEvicted:       "the drain evicts %s",
+	moveTooLate:       "it is the turn of the preStop step of %s",
+	moveHook:          "the preStop step of %s asks for a failover",
 }
 
 // Move is one thing that happens, to a node or in a shard.
@@ -83,6 +92,8 @@ func (m Move) String() string {
 		return "the operator looks, and wants to " + m.What
 	case moveAct:
 		return "the operator at " + m.What
+	case moveCordon:
+		return "THE HOST IS TO BE EMPTIED of" + m.What
 	default:
 	}
 	text := moveText[m.Kind]

@@ -32,7 +32,7 @@ type Trial struct {
 
 // Trials are all mutants, each with one gate removed.
 func Trials() []Trial {
-	return slices.Concat(rolling(), healing(), sharing(), surges())
+	return slices.Concat(rolling(), healing(), sharing(), surges(), leaving())
 }
 
 // blind makes a mutant that sees every node otherwise.

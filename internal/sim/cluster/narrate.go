@@ -40,6 +40,8 @@ func (n node) line() string {
 	add(n.phase != absent && n.gate != gateIn, "gate=%d", n.gate)
 	add(n.drain != drainNo, "drain=%d", n.drain)
 	add(n.ours, "ours")
+	add(n.evac, "to-leave-its-host")
+	add(n.term >= termHook, "for-its-hook")
 	add(n.phase != absent && n.proc == dead, "DEAD")
 	add(n.proc == held, "HELD")
 	add(n.silent, "SILENT")

@@ -75,7 +75,7 @@ func (s *State) seenPart() State {
 	}
 	for i := range v.n {
 		n := &v.n[i]
-		n.ours, n.foreign, n.listens = false, false, false
+		n.ours, n.foreign, n.listens, n.term = false, false, false, min(n.term, termHook)
 		if n.proc != held {
 			n.diskHist, n.diskSet = 0, 0
 		}

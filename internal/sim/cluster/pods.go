@@ -4,6 +4,7 @@ package cluster
 func (r *run) podMoves(s *State) {
 	for i := range r.world.nodes() {
 		r.podMove(s, i)
+		r.drainMove(s, i)
 		if n := &s.n[i]; n.drain == drainBegun {
 			r.node(s, moveDrained, i, func(_ *State, n *node) { n.drain = drainPassed })
 		}
@@ -34,7 +35,10 @@ func (r *run) podMove(s *State, i int) {
 			r.node(s, moveStart, i, func(s *State, _ *node) { r.boot(s, i) })
 		}
 	case terminating:
-		if !s.unheard(i) {
+		switch {
+		case s.lingers(i):
+			r.hookMoves(s, i)
+		case !s.unheard(i):
 			r.node(s, moveGone, i, func(s *State, _ *node) { r.vanish(s, i) })
 		}
 	}

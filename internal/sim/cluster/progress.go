@@ -69,7 +69,7 @@ func (r *run) inPlace(s *State, i int) bool {
 		return n.phase == absent
 	}
 	p := s.leader(shardOf(i))
-	return p >= 0 && !s.down(i) && !n.stale && n.drain == drainNo && n.fail == 0 && n.moves == 0 && !n.lost &&
+	return p >= 0 && !s.n[p].evac && !s.down(i) && !n.stale && n.drain == drainNo && n.fail == 0 && n.moves == 0 && !n.lost &&
 		(i == p || s.attached(i, p)) && s.ok(i, r.world.all()) && !s.news(i) && n.ghosts == 0
 }
 

@@ -116,6 +116,8 @@ type node struct {
 	silent             bool // it answers everybody, but not us
 	ours               bool // the operator took it down, and it is not back in service
 	foreign            bool // somebody else ended its pod
+	evac               bool // its host is to be emptied
+	term               uint8
 
 	conf    bool // there is a nodes.conf
 	primary bool
@@ -335,6 +337,7 @@ func (s *State) rankEpochs() {
 func (n *node) tidy() {
 	if n.phase == absent {
 		n.gate, n.drain, n.stale, n.proc, n.cut, n.silent, n.foreign = 0, 0, false, dead, 0, false, false
+		n.evac, n.term = false, termNone
 	}
 	if !n.conf {
 		n.primary, n.follows, n.table, n.epoch, n.part, n.forgot, n.ghosts, n.lost = false, nobody, unowned, 0, 0, 0, 0, false

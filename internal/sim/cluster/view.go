@@ -105,6 +105,7 @@ func (w *World) viewNode(s *State, i int) model.Node {
 	}
 	out.Dead = n.proc == dead && !n.silent && n.cut == cutNo
 	out.Draining = n.drain != drainNo
+	viewLeaving(n, &out)
 	if n.drain == drainPassed {
 		out.DrainingFor = clientDrain
 	}

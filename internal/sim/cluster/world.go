@@ -15,6 +15,10 @@ type Faults struct {
 	Timeout  bool // a failover is not over in time though all is well
 	Spec     bool // the user wants another number of shards before there are as many as before
 	Image    bool // the user changes the image of all pods
+	End      bool // somebody else deletes a pod, and gives it its time (stop.sh)
+	// Hosts are the nodes on each host that may have to be emptied. Whoever drains it evicts
+	// them, as their budgets let him.
+	Hosts []uint8
 	// Of are the nodes that faults befall; 0 is all of them.
 	Of uint8
 }

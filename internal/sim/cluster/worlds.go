@@ -74,7 +74,7 @@ const (
 
 // Worlds are what `go test` explores, each of them whole.
 func Worlds() []World {
-	return slices.Concat(rolls(), losses(), changes(), surgeWorlds())
+	return slices.Concat(rolls(), losses(), changes(), surgeWorlds(), leavingWorlds())
 }
 
 func rolls() []World {
