@@ -17,6 +17,7 @@ func (r *run) faultMoves(s *State) {
 	spent := *s
 	spent.faults++
 	f := r.world.Faults
+	r.drainFaults(&spent)
 	for i := range s.n {
 		n := &s.n[i]
 		if f.Crash&(1<<i) != 0 && n.up {
@@ -24,6 +25,9 @@ func (r *run) faultMoves(s *State) {
 		}
 		if f.Delete&(1<<i) != 0 && n.phase == running {
 			r.node(&spent, moveDelete, i, func(s *State, n *node) { r.deleted(s, n) })
+		}
+		if f.End&(1<<i) != 0 && n.phase == running && !s.farNode(i) {
+			r.node(&spent, moveEnd, i, func(_ *State, n *node) { n.end() })
 		}
 	}
 	for k := range s.s {

@@ -21,6 +21,7 @@ func (r *run) checkState(s *State) {
 
 // checkPlan is what holds for every plan.
 func (r *run) checkPlan(s *State, p planned) {
+	r.checkLeft(s, p)
 	if step, ok := r.world.book.step(p.step).(model.Publish); ok {
 		r.checkPublish(s, index(step.Primary))
 	}
@@ -178,14 +179,14 @@ func (r *run) checkRank(s *State, i, priority int) {
 	}
 }
 
-// checkHandover: laws 2, 4, 6, 7, 10 and 18 when a role is to move.
+// checkHandover: laws 2, 4, 6, 7, 10, 18 and 20 when a role is to move.
 func (r *run) checkHandover(s *State, from, to int) {
 	a, b := &s.n[from], &s.n[to]
 	name := podNames[to]
 	switch {
 	case !a.up || !a.primary:
 		r.violate(5, "%s hands over and is no primary", podNames[from])
-	case b.stale && a.phase != terminating: // who is on its way out is better followed by a stale one than by none
+	case b.stale && !a.staleWillDo():
 		r.violate(4, "the target %s is stale", name)
 	case s.down(to):
 		r.violate(4, "the target %s is down", name)
@@ -202,7 +203,8 @@ func (r *run) checkHandover(s *State, from, to int) {
 	}
 	r.checkOneMind(s, from, "a handover is to begin")
 	r.checkChoice(s, from)
-	if a.phase == terminating {
+	r.checkLeaving(s, from, to)
+	if a.leaves() {
 		return // it waits for nobody else
 	}
 	r.othersUp(s, to, from)

@@ -40,6 +40,10 @@ const (
 	moveMute
 	moveFailover
 	moveCut
+	moveEnd
+	moveCordon
+	moveEvicted
+	moveTooLate
 )
 
 var moveText = map[MoveKind]string{
@@ -74,6 +78,9 @@ var moveText = map[MoveKind]string{
 	moveMute:          "%s FALLS SILENT",
 	moveFailover:      "A USER runs SENTINEL FAILOVER on %s",
 	moveCut:           "A PARTITION",
+	moveEnd:           "SOMEBODY ends the pod of %s, and gives it its time",
+	moveEvicted:       "the drain evicts %s",
+	moveTooLate:       "it is too late for the operator to hand over %s",
 }
 
 // Move is one thing that happens.
@@ -89,6 +96,8 @@ func (m Move) String() string {
 		return "the operator looks, and wants to " + m.What
 	case moveAct:
 		return "the operator at " + m.What
+	case moveCordon:
+		return "THE HOST IS TO BE EMPTIED of" + m.What
 	default:
 	}
 	text := moveText[m.Kind]

@@ -61,6 +61,8 @@ func (n node) String() string {
 	add(n.up && n.primary, "PRIMARY")
 	add(n.up && !n.primary, "of:%s linked=%t", place(n.follows), n.linked)
 	add(n.zero, "priority=0")
+	add(n.evac, "to-leave-its-host")
+	add(n.term >= termHook, "for-its-hook")
 	add(n.fail != failNone, "FAILOVER=%d>%s", n.fail, place(n.target))
 	add(n.up, "h%d<%d:%b", n.hist, n.hist2, n.set)
 	add(n.clients, "clients")

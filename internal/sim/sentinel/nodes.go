@@ -4,6 +4,7 @@ package sentinel
 func (r *run) podMoves(s *State) {
 	for i := range s.n {
 		r.podMove(s, i)
+		r.drainMove(s, i)
 	}
 	for k := range s.s {
 		switch t := &s.s[k]; {
@@ -41,6 +42,9 @@ func (r *run) podMove(s *State, i int) {
 			r.node(s, moveStart, i, func(s *State, _ *node) { w.boot(s, i) })
 		}
 	case terminating:
+		if r.hookMoves(s, i); s.lingers(i) {
+			return
+		}
 		r.node(s, moveGone, i, func(s *State, _ *node) { w.vanish(s, i) })
 	}
 }
@@ -59,7 +63,8 @@ func (w *World) boot(s *State, i int) {
 
 // vanish ends a pod: its address leads nowhere, its emptyDir is lost.
 func (w *World) vanish(s *State, i int) {
-	w.die(s, i, true, s.lead == uint8(i) && s.theirs) // Sentinels promote also who is about to go
+	foreign := s.n[i].term != termNone || (s.lead == uint8(i) && s.theirs) // Sentinels promote also who is about to go
+	w.die(s, i, true, foreign)
 	disk := s.n[i]
 	s.n[i] = node{follows: nobody}
 	if w.Durable {
@@ -78,7 +83,7 @@ func (w *World) vanish(s *State, i int) {
 	}
 	s.reads &^= 1 << i
 	s.op.gone |= 1 << i
-	if s.lead == uint8(i) && s.theirs {
+	if foreign {
 		s.owed &= w.lasting(s)
 	}
 }

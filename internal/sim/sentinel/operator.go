@@ -51,7 +51,7 @@ func (s *State) seenPart() State {
 	v.rankEpochs()
 	for i := range v.n {
 		n := &v.n[i]
-		n.diskHist, n.diskSet, n.target, n.vouched = 0, 0, 0, false
+		n.diskHist, n.diskSet, n.target, n.vouched, n.term = 0, 0, 0, false, n.term&termHook
 		n.clients = n.clients && n.drain != drainNo
 	}
 	return v

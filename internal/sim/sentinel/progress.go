@@ -29,6 +29,9 @@ func (r *run) Complete(s *State) bool {
 		return false
 	}
 	p := all[0]
+	if s.n[p].evac {
+		return false
+	}
 	for i := range s.n {
 		if !r.inPlace(s, i, p) {
 			return false
@@ -54,7 +57,7 @@ func (r *run) inPlace(s *State, i, primary int) bool {
 		return n.phase == absent
 	}
 	return !s.down(i) && !n.stale && n.drain == drainNo && n.fail == failNone &&
-		(i == primary || (s.attached(i, primary) && !n.zero))
+		(i == primary || (s.attached(i, primary) && (!n.zero || n.evac)))
 }
 
 func (r *run) agrees(s *State, k, primary int) bool {
@@ -63,8 +66,14 @@ func (r *run) agrees(s *State, k, primary int) bool {
 		return t.phase == absent
 	}
 	nodes := uint8(1)<<r.world.Wanted - 1
+	may := nodes &^ (1 << primary)
+	for i := range s.n {
+		if s.n[i].zero {
+			may &^= 1 << i
+		}
+	}
 	return t.phase == running && t.up && !t.stale && !t.mute && t.watch == uint8(primary) && !t.unset && !t.down &&
-		t.knows == nodes && t.ranked == nodes&^(1<<primary) && t.away == 0 && bits.OnesCount8(t.others) == int(r.world.WantedSentinels)-1
+		t.knows == nodes && t.ranked == may && t.away == 0 && bits.OnesCount8(t.others) == int(r.world.WantedSentinels)-1
 }
 
 // ForPerson: one of the holds asks for a person's decision.

@@ -53,6 +53,8 @@ type node struct {
 	phase, gate, drain uint8
 	stale              bool
 	clients            bool
+	evac               bool // its host is to be emptied
+	term               uint8
 
 	up      bool // its process runs
 	primary bool

@@ -256,7 +256,8 @@ func (r *run) wins(s *State, i int) {
 }
 
 // conclude: the Sentinel sees that the role has moved, and names the new primary; or
-// it gives up.
+// it gives up: at once where no FAILOVER runs, and after failover-timeout where the target
+// of one cannot be reached.
 func (r *run) conclude(s *State) {
 	k, to := int(s.fo.by), s.fo.to
 	p := &s.n[s.fo.from]
@@ -266,7 +267,7 @@ func (r *run) conclude(s *State) {
 			s.name(k, to, s.fo.epoch)
 			s.fo = failover{}
 		})
-	case s.fo.kind == foCoordinated && s.sees(k, s.fo.from) && p.fail != failNone:
+	case s.fo.kind == foCoordinated && s.sees(k, s.fo.from) && p.fail != failNone && s.midway():
 	default:
 		r.sentinel(s, moveFailoverEnds, k, func(s *State, _ *sentinel) { s.fo = failover{} })
 	}

@@ -11,6 +11,7 @@ import (
 type Faults struct {
 	Crash    uint8 // data nodes whose process may die; their containers start again
 	Delete   uint8 // data nodes whose pods somebody may delete
+	End      uint8 // data nodes whose pods somebody may delete, and give them their time (stop.sh)
 	Reboot   bool  // a Sentinel's process dies; it starts again with what it knew
 	Lose     bool  // a Sentinel loses its state
 	Mute     bool  // a Sentinel does not answer the operator any more
@@ -18,6 +19,9 @@ type Faults struct {
 	Of       uint8 // the Sentinels that all this is about
 	// Cuts are the partitions: nodes and Sentinels on the far side of each.
 	Cuts []uint8
+	// Hosts are the data nodes on each host that may have to be emptied. Whoever drains it
+	// evicts them, as their budgets let him.
+	Hosts []uint8
 }
 
 // World is a small world and its bounds.

@@ -1,5 +1,7 @@
 package sentinel
 
+import "slices"
+
 // roll is an instance of so many nodes whose pods are stale.
 func roll(name string, nodes uint8) World {
 	return World{Name: name, Nodes: nodes, Stale: 1<<nodes - 1}
@@ -31,7 +33,7 @@ const (
 
 // Worlds are what `go test` explores, each of them whole.
 func Worlds() []World {
-	return append(rolls(), losses()...)
+	return slices.Concat(rolls(), losses(), leavingWorlds())
 }
 
 func rolls() []World {
