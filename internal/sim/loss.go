@@ -103,6 +103,8 @@ func hearing() []Trial {
 		{nodes("a silent replica is not asked", func(_ *model.Shard, n *model.Node) {
 			n.HostLost = n.HostLost || silent(n)
 		}), three(Faults{Freeze: true, Silence: true, Apart: true})},
+		{nodes("a silent server counts as dead", func(_ *model.Shard, n *model.Node) { n.Dead = n.Dead || silent(n) }),
+			two(Faults{Silence: true, Cut: true})},
 		{nodes("the word of Kubernetes is enough", func(_ *model.Shard, n *model.Node) {
 			n.Dead = n.Dead || n.HostLost
 		}), two(Faults{Apart: true})},

@@ -56,9 +56,6 @@ func seeing() []Trial {
 	return []Trial{
 		{nodes("every replica passes for synced", passesForSynced), three(Faults{})},
 		{Mutant{Name: "nodes that are down are not counted", See: withoutDown}, three(Faults{Crash: true, Delete: true})},
-		{nodes("a silent server counts as dead", func(_ *model.Shard, n *model.Node) {
-			n.Dead = n.Dead || !n.Server.Answered
-		}), two(Faults{Silence: true})},
 		{nodes("the role is taken from the label", func(_ *model.Shard, n *model.Node) {
 			if n.Server.Answered && n.RoleLabel != model.RoleUnknown {
 				n.Server.Role = n.RoleLabel

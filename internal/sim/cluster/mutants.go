@@ -258,7 +258,8 @@ func healing() []Trial {
 		{blind("a silent server counts as dead", func(_ *model.Shard, n *model.Node) { n.Dead = n.Dead || !n.Server.Answered }), cut},
 		{blind("a silent server counts as fenced", func(_ *model.Shard, n *model.Node) { n.HostLost = n.HostLost || !n.Server.Answered }), cut},
 		{Mutant{Name: "lost data are replaced by an empty shard", See: func(snap *model.Snapshot) { snap.Policy.ReassignEmpty = true }}, lost},
-		{Mutant{Name: "slots of a lost shard go to another one", See: func(snap *model.Snapshot) {
+		{instead("slots of a lost shard go to another one", toAnother), lost},
+		{Mutant{Name: "what a lost shard had is not remembered", See: func(snap *model.Snapshot) {
 			for k := range snap.Shards {
 				snap.Shards[k].Memory.Slots = nil
 			}
@@ -272,6 +273,21 @@ func healing() []Trial {
 			return model.AddSlots{Node: m.Nodes[0], Slots: shard.Memory.Slots}
 		}), empty},
 	}
+}
+
+// toAnother gives the slots of a shard that nothing is left of to the primary of another
+// one.
+func toAnother(snap model.Snapshot, shard model.Shard, s model.Step) model.Step {
+	p, ok := shard.Primary()
+	if s != nil || !ok {
+		return nil
+	}
+	for _, other := range snap.Shards {
+		if !other.Memory.Slots.Empty() && !slices.ContainsFunc(other.Nodes, func(n model.Node) bool { return n.Server.Answered }) {
+			return model.AddSlots{Node: p.Ref, Slots: other.Memory.Slots}
+		}
+	}
+	return nil
 }
 
 // goesUnforgotten drains a shard without slots and lets it go.

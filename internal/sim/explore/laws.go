@@ -26,7 +26,7 @@ var Laws = map[int]string{
 	17: "no owner of slots is taken away, no lost data are replaced by an empty shard",
 	18: "the Sentinels agree, and nobody promotes beside them",
 	19: "nothing is touched before the extra node is in service, and it leaves last",
-	20: "a role leaves a host that is to be emptied, and never goes to one",
+	20: "a role leaves a host that is to be emptied and a pod on its way out, and never goes to such a host",
 }
 
 // Violation is a law that was broken.
