@@ -16,8 +16,10 @@ const departPatience = 2 * time.Second
 // whose host shuts down, and which answers still: it waits for that (stop.sh), though not
 // for ever. So it is done at once, to the best that there is, and nobody waits for the
 // other replicas; whoever is synced is better than nobody, also one that has to leave its
-// own host and hands over once more. After a while it is the pod's own step that does it, or has done it
-// (model.DepartWithin): two failovers at once would disturb each other.
+// own host and hands over once more. Who cannot take over yet, by the topology's gates, is
+// passed over: Sentinels see a new replica only after up to 10 s. After a while it is the
+// pod's own step that does it, or has done it (model.DepartWithin): two failovers at once
+// would disturb each other.
 func depart(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
 	primary, ok := shard.Primary()
 	if !ok || primary.Phase != model.PodTerminating || primary.TerminatingFor >= model.DepartWithin || !serves(rules, shard) {
@@ -27,7 +29,7 @@ func depart(rules topology.Rules, policy model.Policy, shard model.Shard) model.
 		Alone:    true,
 		Patience: departPatience,
 		Waited:   primary.TerminatingFor,
-		Suits:    shard.Stays,
+		Suits:    func(n model.Node) bool { return shard.Stays(n) && len(rules.HandoverGates(shard, n)) == 0 },
 		Prefers:  func(a, b model.Node) bool { return standing(policy, shard, a) > standing(policy, shard, b) },
 	}
 	d := rollout.HandOverOn(terms, rules, policy, shard, shard.Nodes)

@@ -94,12 +94,13 @@ func (s sentinel) rank(shard model.Shard, primary model.Node) model.Decision {
 // is and another one that stays runs the newest revision. A rollout has no need of
 // it: by the time of its handover every replica is fresh. Nor is one whose host is to be
 // emptied, while there is one elsewhere that could be: those that are as good as each
-// other are the Sentinels' to choose from.
+// other are the Sentinels' to choose from. A primary on its way out has no time for that:
+// until Sentinels have seen a new priority its pod is gone.
 func (s sentinel) shunned(shard model.Shard, primary, n model.Node) bool {
 	if !s.keeps(shard, n) {
 		return true
 	}
-	if n.Evacuate != "" && slices.ContainsFunc(shard.Nodes, func(o model.Node) bool {
+	if n.Evacuate != "" && shard.Stays(primary) && slices.ContainsFunc(shard.Nodes, func(o model.Node) bool {
 		return o.Name != primary.Name && s.keeps(shard, o) && o.Evacuate == "" && o.InService && model.Attached(primary, o)
 	}) {
 		return true

@@ -96,7 +96,8 @@ func (r *run) better(s *State, primary int) bool {
 }
 
 // checkLeaving: laws 10 and 20 when a role is to move: neither the target nor whom a
-// Sentinel may choose instead has to leave its own host, if another one has not.
+// Sentinel may choose instead has to leave its own host, if another one has not. Who is on
+// its way out does not wait until the Sentinels have seen new priorities.
 func (r *run) checkLeaving(s *State, from, to int) {
 	a, b := &s.n[from], &s.n[to]
 	switch {
@@ -109,7 +110,7 @@ func (r *run) checkLeaving(s *State, from, to int) {
 	}
 	for k := range s.s {
 		for i := range s.n {
-			if s.answers(k) && s.n[i].evac && s.s[k].ranked&(1<<i) != 0 && s.sees(k, uint8(i)) && r.better(s, from) {
+			if a.phase == running && s.answers(k) && s.n[i].evac && s.s[k].ranked&(1<<i) != 0 && s.sees(k, uint8(i)) && r.better(s, from) {
 				r.violate(20, "a handover is to begin, and %s may promote %s, which has to leave its host", sentinelNames[k], podNames[i])
 			}
 		}
@@ -179,6 +180,7 @@ func leavingWorlds() []World {
 		drained("1+1, both hosts are drained", 2, 2, node0, node1).with(func(w *World) { w.MaxCrashes = 1 }),
 		drained("1+2, the host of the primary and a replica is drained", 3, 1, node0|node1).with(func(w *World) { w.MaxCrashes = 1 }),
 		drained("1+1 rolls, a host is drained", 2, 1, node0, node1).with(func(w *World) { w.Stale = node0 | node1 }),
+		drained("1+2, a host is drained, the primary is given its time", 3, 2, node1).with(func(w *World) { w.Faults.End = node0 }),
 		terminated("1+1, pods that are given their time").with(func(w *World) { w.MaxCrashes, w.MaxWrites = 1, 1 }),
 	}
 }
