@@ -180,9 +180,13 @@ func leavingWorlds() []World {
 		drained("1+1, both hosts are drained", 2, 2, node0, node1).with(func(w *World) { w.MaxCrashes = 1 }),
 		drained("1+2, the host of the primary and a replica is drained", 3, 1, node0|node1).with(func(w *World) { w.MaxCrashes = 1 }),
 		drained("1+1 rolls, a host is drained", 2, 1, node0, node1).with(func(w *World) { w.Stale = node0 | node1 }),
-		drained("1+2, a host is drained, the primary is given its time", 3, 2, node1).with(func(w *World) { w.Faults.End = node0 }),
 		terminated("1+1, pods that are given their time").with(func(w *World) { w.MaxCrashes, w.MaxWrites = 1, 1 }),
 	}
+}
+
+// drainedAndEnded is drained and, at the same time, somebody deletes the primary's pod.
+func drainedAndEnded() World {
+	return drained("1+2, a host is drained, the primary is given its time", 3, 2, node1).with(func(w *World) { w.Faults.End = node0 })
 }
 
 // leaving are mutants that heed drains and terminations wrongly.
@@ -200,6 +204,8 @@ func leaving() []Trial {
 		{Mutant{Name: "Sentinels may choose whose host is to be emptied", Decide: unshunned}, shared},
 		{blind("the operator begins to hand over however late it is", func(_ *model.Shard, n *model.Node) { n.TerminatingFor = 0 }), one},
 		{blind("a primary on its way out is left to the Sentinels", func(_ *model.Shard, n *model.Node) { n.TerminatingFor = model.DepartWithin }), one},
+		{Mutant{Name: "a primary on its way out waits until Sentinels shun others", Decide: waitsForShunning},
+			drainedAndEnded().with(func(w *World) { w.MaxStates = 50_000 })},
 	}
 }
 
@@ -219,6 +225,18 @@ func unshunned(snap model.Snapshot, p *model.Plan) {
 	if h, ok := other.Steps["v"].(model.Handover); ok && target.Name != h.From.Name {
 		h.To = target.Ref
 		p.Steps["v"] = h
+	}
+}
+
+// waitsForShunning hands over once no Sentinel could promote whose host is to be emptied.
+func waitsForShunning(snap model.Snapshot, p *model.Plan) {
+	if _, ok := p.Steps["v"].(model.Handover); !ok {
+		return
+	}
+	for _, n := range snap.Shards[0].Nodes {
+		if n.Evacuate != "" && n.Server.Priority > 0 && n.Server.Role == model.RoleReplica {
+			delete(p.Steps, "v")
+		}
 	}
 }
 

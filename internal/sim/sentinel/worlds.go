@@ -122,6 +122,7 @@ func LargeWorlds() []World {
 	out := []World{
 		almost("1+2, a handover, crashes", 3).with(func(w *World) { w.Faults, w.MaxFaults, w.MaxStates = crash, 1, most }),
 		almost("1+2, a direct handover, crashes", 3).with(func(w *World) { w.Direct, w.Faults, w.MaxFaults, w.MaxStates = true, crash, 1, most }),
+		drainedAndEnded().with(func(w *World) { w.MaxStates = most }),
 	}
 	for _, w := range Worlds() {
 		w.Name += ", one more fault"
