@@ -38,7 +38,7 @@ func (n *node) end() { n.phase, n.foreign, n.term = terminating, true, termOpera
 func (r *run) drainMove(s *State, i int) {
 	n := &s.n[i]
 	labelled := int(s.k[shardOf(i)].last) == i+1
-	if n.evac && n.phase == running && !n.silent && n.cut == cutNo && !(labelled && s.ready(i)) {
+	if n.evac && n.phase == running && !n.silent && n.cut == cutNo && (!labelled || !s.ready(i)) {
 		r.node(s, moveEvicted, i, func(_ *State, n *node) { n.end() })
 	}
 }
