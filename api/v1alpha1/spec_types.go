@@ -188,8 +188,8 @@ type PodDisruptionBudget struct {
 	// enabled makes one budget for the primary, which lets nobody go while it is one, and
 	// one for the replicas, which lets one of them go at a time: of each shard with topology
 	// Cluster. With topology Sentinel there is one for the Sentinels too. A Standalone has
-	// the first alone, and with rollout.surge Never none: it could not hand over, and its
-	// budget would block every drain for ever.
+	// the first alone, and none with rollout.surge Never or rollout.strategy RollingUpdate:
+	// it could not hand over, and its budget would block every drain for ever.
 	// +optional
 	// +kubebuilder:default:=true
 	Enabled *bool `json:"enabled,omitempty"`
