@@ -91,9 +91,9 @@ func TestARealServerLeavesAnotherPodOfTheNameAlone(t *testing.T) {
 	another.UID = "another-uid"
 	for name, do := range map[string]func() error{
 		"its label": func() error {
-			return r.publishPod(t.Context(), model.Publication{Node: another, Role: model.RolePrimary})
+			return r.label(t.Context(), model.Publication{Node: another, Role: model.RolePrimary})
 		},
-		"its gate":     func() error { return r.publishPod(t.Context(), model.Publication{Node: another}) },
+		"its gate":     func() error { return r.putInService(t.Context(), model.Publication{Node: another}) },
 		"its eviction": func() error { _, err := r.restart(t.Context(), "cart", model.Restart{Node: another}); return err },
 	} {
 		if err := do(); !errors.Is(err, ErrChanged) {
@@ -110,7 +110,8 @@ func TestARealServerShowsWhatIsPublished(t *testing.T) {
 	if err := r.drain(t.Context(), model.Drain{Node: r.ref(), Start: true}); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.publishPod(t.Context(), model.Publication{Node: r.ref(), Role: model.RolePrimary, InService: true, EndDrain: true}); err != nil {
+	shown := model.Publication{Node: r.ref(), Role: model.RolePrimary, InService: true, EndDrain: true}
+	if err := errors.Join(r.label(t.Context(), shown), r.putInService(t.Context(), shown)); err != nil {
 		t.Fatal(err)
 	}
 	pod := &corev1.Pod{}

@@ -18,6 +18,7 @@ import (
 
 var pods = schema.GroupResource{Resource: "pods"}
 
+// The last change is the primary's: its budget counts anew then.
 func TestClientsComeBeforeBudgetsAndThePrimaryBeforeTheOthers(t *testing.T) {
 	w := newWorld(t, pod(0), pod(1), pod(2))
 	step := model.Publish{Primary: ref(2), Replicas: []model.Ref{ref(0), ref(1)}, Nodes: []model.Publication{
@@ -30,7 +31,7 @@ func TestClientsComeBeforeBudgetsAndThePrimaryBeforeTheOthers(t *testing.T) {
 	}
 	want := []string{
 		"apply EndpointSlice cart-primary", "apply EndpointSlice cart-replicas",
-		"patch cart-2", "patch cart-2/status", "patch cart-0", "patch cart-0/status", "patch cart-1/status",
+		"patch cart-2", "patch cart-0", "patch cart-1/status", "patch cart-0/status", "patch cart-2/status",
 	}
 	if !slices.Equal(w.asked, want) {
 		t.Errorf("asked %q\nwant %q", w.asked, want)
@@ -44,8 +45,8 @@ func TestClientsComeBeforeBudgetsAndThePrimaryBeforeTheOthers(t *testing.T) {
 		}
 	}
 	for i, says := range map[int]string{
-		2: `"valkeeper.io/role":"primary"`, 3: `"reason":"Primary","status":"True"`,
-		4: `"valkeeper.io/draining-since":null`, 5: `"reason":"Synced","status":"True"`, 6: `"status":"False"`,
+		2: `"valkeeper.io/role":"primary"`, 3: `"valkeeper.io/draining-since":null`,
+		4: `"status":"False"`, 5: `"reason":"Synced","status":"True"`, 6: `"reason":"Primary","status":"True"`,
 	} {
 		if !strings.Contains(w.bodies[i], says) {
 			t.Errorf("%s: %s does not say %s", w.asked[i], w.bodies[i], says)

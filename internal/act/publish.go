@@ -28,8 +28,20 @@ func (a *Actor) publish(ctx context.Context, s model.Publish) error {
 	if err := a.route(ctx, s); err != nil {
 		return err
 	}
-	for _, n := range primariesFirst(s.Nodes) {
-		if err := a.publishPod(ctx, n); err != nil {
+	ordered := primariesFirst(s.Nodes)
+	for _, n := range ordered {
+		if err := a.label(ctx, n); err != nil {
+			return err
+		}
+	}
+	failpoint.Reach(failpoint.PublishLabelled)
+	// A budget's controller counts anew when a pod that it selects changes, and not when
+	// one stops being selected (kubernetes 1.37 pkg/controller/disruption updatePod). For a
+	// moment two pods had the primary's label: the last change has to be the primary's, or
+	// its budget would go on thinking that there is one to spare.
+	slices.Reverse(ordered)
+	for _, n := range ordered {
+		if err := a.putInService(ctx, n); err != nil {
 			return err
 		}
 	}
@@ -121,8 +133,8 @@ func endpoint(ref model.Ref) (render.Endpoint, error) {
 	return render.Endpoint{IP: host, Pod: ref.Name, UID: ref.UID}, err
 }
 
-// publishPod writes one pod's label, drain mark and readiness gate.
-func (a *Actor) publishPod(ctx context.Context, n model.Publication) error {
+// label writes one pod's label and drain mark.
+func (a *Actor) label(ctx context.Context, n model.Publication) error {
 	meta := map[string]any{"uid": n.Node.UID}
 	if n.Role != model.RoleUnknown {
 		meta["labels"] = map[string]any{v1alpha1.RoleLabel: n.Role.String()}
@@ -130,12 +142,14 @@ func (a *Actor) publishPod(ctx context.Context, n model.Publication) error {
 	if n.EndDrain {
 		meta["annotations"] = map[string]any{v1alpha1.DrainingSinceAnnotation: nil}
 	}
-	if len(meta) > 1 {
-		if err := a.patchPod(ctx, n.Node, map[string]any{"metadata": meta}, false); err != nil {
-			return err
-		}
+	if len(meta) == 1 {
+		return nil
 	}
-	failpoint.Reach(failpoint.PublishLabelled)
+	return a.patchPod(ctx, n.Node, map[string]any{"metadata": meta}, false)
+}
+
+// putInService writes one pod's readiness gate.
+func (a *Actor) putInService(ctx context.Context, n model.Publication) error {
 	return a.patchPod(ctx, n.Node, map[string]any{
 		"metadata": map[string]any{"uid": n.Node.UID},
 		"status":   map[string]any{"conditions": []map[string]any{gate(n)}},

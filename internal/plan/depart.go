@@ -21,6 +21,9 @@ const departPatience = 2 * time.Second
 // pod's own step that does it, or has done it (model.DepartWithin): two failovers at once
 // would disturb each other.
 func depart(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
+	if policy.Strategy != model.StrategyHandover {
+		return model.Decision{}
+	}
 	primary, ok := shard.Primary()
 	if !ok || primary.Phase != model.PodTerminating || primary.TerminatingFor >= model.DepartWithin || !serves(rules, shard) {
 		return model.Decision{}

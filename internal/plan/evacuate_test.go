@@ -82,6 +82,9 @@ func TestDeparture(t *testing.T) {
 		{name: "to one that takes writes rather than to one that would not", given: healthy(), change: both(leavesFor(0), func(s *model.Shard) {
 			fullDisk(&s.Nodes[1])
 		}), step: "hand over v-0 to v-2"},
+		{name: "but not one that the StatefulSet's controller restarts, as its user wants", given: policed(healthy(), func(p *model.Policy) {
+			p.Strategy = model.StrategyRollingUpdate
+		}), change: leavesFor(0)},
 		{name: "though another replica is not synced", given: healthy(), change: both(leavesFor(0), unsynced(1)), step: "hand over v-0 to v-2"},
 		{name: "and of whatever revision", given: rolling(), change: leavesFor(0), step: "hand over v-0 to v-1"},
 		{name: "a fresh one first", given: rolling(), change: both(leavesFor(0), func(s *model.Shard) { s.Nodes[2].Revision = "new" }),

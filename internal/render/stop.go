@@ -27,8 +27,12 @@ const (
 )
 
 // handsOver makes stop.sh the container's preStop step. A pod is told nothing by a
-// container that restarts on its own: this is for the pod's end alone.
+// container that restarts on its own: this is for the pod's end alone. A user who has the
+// StatefulSet's controller restart primaries wants no step in its way.
 func handsOver(s *v1alpha1.ValkeySpec) *corev1.Lifecycle {
+	if s.Rollout.StrategyOrDefault() == v1alpha1.StrategyRollingUpdate {
+		return nil
+	}
 	return &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{
 		"sh", confFolder + "/" + stopFile, strconv.FormatInt(stopPatience, 10), string(s.Topology)}}}}
 }
