@@ -2,9 +2,13 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	policyv1 "k8s.io/api/policy/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/test/bed"
@@ -55,6 +59,7 @@ func TestEveryHostIsDrainedInTurnAndNoWriteIsLost(t *testing.T) {
 			w.nothingOn(i, host)
 			w.must(i.AwaitReady(w.ctx, toHeal))
 		}
+		w.primariesGuarded()
 		w.must(cluster.Uncordon(w.ctx, host))
 	}
 	for k, i := range instances {
@@ -66,6 +71,25 @@ func TestEveryHostIsDrainedInTurnAndNoWriteIsLost(t *testing.T) {
 			t.Errorf("%s: no role moved although every host was drained", i.Name)
 		}
 	}
+}
+
+// primariesGuarded waits until no primary's budget would let its pod go: one that has not
+// counted anew since the role moved would.
+func (w *world) primariesGuarded() {
+	w.Helper()
+	w.must(bed.Await(w.ctx, toCome, func(ctx context.Context) (bool, string, error) {
+		budgets := &policyv1.PodDisruptionBudgetList{}
+		if err := cluster.List(ctx, budgets, client.InNamespace(w.namespace)); err != nil {
+			return false, "", err
+		}
+		var open []string
+		for _, b := range budgets.Items {
+			if strings.HasSuffix(b.Name, "-primary") && b.Status.DisruptionsAllowed > 0 {
+				open = append(open, fmt.Sprintf("%s lets %d of %d go", b.Name, b.Status.DisruptionsAllowed, b.Status.CurrentHealthy))
+			}
+		}
+		return len(open) == 0 && len(budgets.Items) > 0, strings.Join(open, ", "), nil
+	}))
 }
 
 // nothingOn fails if a pod of the instance is on a host.
