@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/valkeeper/valkeeper/test/bed"
@@ -114,18 +115,28 @@ func (w *world) cuttingHosts() func(i *bed.Instance, k int) {
 		time.Sleep(time.Duration(dice.Int64N(int64(10 * time.Second)))) // a random moment of the rollout
 		elsewhere, err := cluster.OperatorHost(w.ctx)
 		w.must(err)
-		for _, p := range w.pods(i) {
-			host := p.Spec.NodeName
-			if host == "" || host == elsewhere || (k%2 == 0) != (p.Labels["valkeeper.io/role"] == "primary") {
-				continue
-			}
-			say("cutting %s off, with %s", host, p.Name)
-			w.must(cluster.Node(w.ctx, "cut", host))
-			time.Sleep(time.Duration(5+dice.IntN(10)) * time.Second) // the fault's length
-			w.must(cluster.Node(context.WithoutCancel(w.ctx), "heal", host))
-			return
+		victim := elsewhereThan(elsewhere, w.pods(i), k%2 == 0)
+		if victim == nil {
+			w.Fatalf("every data node is on %s, where the operator is: nothing can be cut off", elsewhere)
+		}
+		say("cutting %s off, with %s", victim.Spec.NodeName, victim.Name)
+		w.must(cluster.Node(w.ctx, "cut", victim.Spec.NodeName))
+		time.Sleep(time.Duration(5+dice.IntN(10)) * time.Second) // the fault's length
+		w.must(cluster.Node(context.WithoutCancel(w.ctx), "heal", victim.Spec.NodeName))
+	}
+}
+
+// elsewhereThan is a pod on another host: the primary's, or a replica's, if one is there.
+func elsewhereThan(host string, pods []corev1.Pod, primary bool) (victim *corev1.Pod) {
+	for k, p := range pods {
+		if p.Spec.NodeName == "" || p.Spec.NodeName == host {
+			continue
+		}
+		if victim == nil || primary == (p.Labels["valkeeper.io/role"] == "primary") {
+			victim = &pods[k]
 		}
 	}
+	return victim
 }
 
 // convertMs is after how long Sentinels tell a primary that has come back to follow
