@@ -50,7 +50,7 @@ func halfway(shard model.Shard) model.Decision {
 			continue
 		}
 		if n.Server.Role == model.RolePrimary {
-			return hold(shard, model.HandoverInProgress, n.Name, "a FAILOVER runs on it; what is older than what is judged when it has ended")
+			return hold(shard, model.HandoverInProgress, n.Name, "a FAILOVER runs on it; whether its copy is out of date is judged when that has ended")
 		}
 		if mayTakeOver(shard, n) {
 			return hold(shard, model.HandoverInProgress, n.Name,
