@@ -104,20 +104,11 @@ func (a *Actor) heirs(ctx context.Context, snap model.Snapshot, s model.Handover
 }
 
 // heir says that a replica may take over in the target's place: what the plan asks of a
-// target, by why it hands over.
+// target. One that is to leave would soon hand over again: a primary that is on its way
+// out has no choice.
 func heir(policy model.Policy, shard model.Shard, primary, n model.Node) bool {
-	if n.Ordinal >= shard.Wished(policy) || !model.Synced(primary, n, policy.MaxLag) {
-		return false
-	}
-	switch {
-	case primary.Phase == model.PodTerminating:
-		return true
-	case n.Draining || n.Evacuate != "":
-		return false
-	case primary.Evacuate != "" && !shard.Fresh(primary):
-		return shard.Fresh(n) || n.Revision == primary.Revision
-	}
-	return shard.Fresh(n)
+	leaves := n.Ordinal >= shard.Wished(policy) && primary.Phase != model.PodTerminating
+	return !leaves && shard.Heir(primary, n) && model.Synced(primary, n, policy.MaxLag)
 }
 
 // sentinels are those that answer.

@@ -277,17 +277,23 @@ func TestHeirsAreThoseThatMayTakeOverAsWell(t *testing.T) {
 		replica(3, func(n *model.Node) { n.Revision = "old" }),
 		replica(4, func(n *model.Node) { n.Draining = true }),
 		replica(5, func(n *model.Node) { n.Server.LinkUp = false }),
-		replica(6, func(*model.Node) {}), // is to leave
+		replica(6, func(n *model.Node) { n.Server.RefusesWrites = true }),
+		replica(7, func(n *model.Node) { n.Evacuate = "its host is to be emptied" }),
+		replica(8, func(*model.Node) {}), // is to leave
 	}
 	for _, n := range nodes[1:] {
 		primary.Server.Acked[n.Address] = 100
 	}
-	snap := model.Snapshot{Policy: model.Policy{Nodes: 6, MaxLag: 10}, Shards: []model.Shard{{Name: shard, Revision: "new", Nodes: nodes}}}
+	snap := model.Snapshot{Policy: model.Policy{Nodes: 8, MaxLag: 10}, Shards: []model.Shard{{Name: shard, Revision: "new", Size: 9, Nodes: nodes}}}
 	got := w.heirs(t.Context(), snap, model.Handover{From: primary.Ref, To: nodes[1].Ref})
 	if len(got.candidates) != 1 || got.candidates[0].Host != "cart-2.nodes" || got.at("cart-2.nodes", primary.Ref) != nodes[2].Ref {
 		t.Errorf("%+v", got)
 	}
 	if got.at("cart-3.nodes", nodes[1].Ref) != nodes[1].Ref {
 		t.Error("one that may not take over is an heir")
+	}
+	nodes[0].Phase = model.PodTerminating
+	if got := w.heirs(t.Context(), snap, model.Handover{From: primary.Ref, To: nodes[1].Ref}); len(got.candidates) != 6 {
+		t.Errorf("a primary on its way out may be followed by %d others", len(got.candidates))
 	}
 }

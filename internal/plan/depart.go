@@ -32,7 +32,7 @@ func depart(rules topology.Rules, policy model.Policy, shard model.Shard) model.
 		Alone:    true,
 		Patience: departPatience,
 		Waited:   primary.TerminatingFor,
-		Suits:    func(n model.Node) bool { return shard.Stays(n) && len(rules.HandoverGates(shard, n)) == 0 },
+		Suits:    func(n model.Node) bool { return shard.Heir(primary, n) && len(rules.HandoverGates(shard, n)) == 0 },
 		Prefers:  func(a, b model.Node) bool { return standing(policy, shard, a) > standing(policy, shard, b) },
 	}
 	d := rollout.HandOverOn(terms, rules, policy, shard, shard.Nodes)

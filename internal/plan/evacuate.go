@@ -51,17 +51,12 @@ func leavesHost(rules topology.Rules, shard model.Shard) (model.Node, bool) {
 // the place of a primary that owns no slots.
 func serves(rules topology.Rules, shard model.Shard) bool { return rules.Routed() || shard.OwnsSlots() }
 
-// elsewhere are the terms of an evacuation. A fresh node is preferred. Law 4 wants one in
-// a rollout, so that no role moves twice. Here the role moves anyway: of a primary that is
-// not fresh itself, as while the rollout is paused or has yet to begin, another one of its
-// own revision is as good.
+// elsewhere are the terms of an evacuation. Of those that may take over a fresh node is
+// preferred.
 func elsewhere(policy model.Policy, shard model.Shard, primary model.Node) rollout.Terms {
 	return rollout.Terms{
-		Alone: true,
-		Suits: func(n model.Node) bool {
-			return n.Evacuate == "" && shard.Stays(n) && !n.Draining && !n.Server.RefusesWrites &&
-				(shard.Fresh(n) || (!shard.Fresh(primary) && n.Revision == primary.Revision))
-		},
+		Alone:   true,
+		Suits:   func(n model.Node) bool { return shard.Heir(primary, n) },
 		Prefers: func(a, b model.Node) bool { return standing(policy, shard, a) > standing(policy, shard, b) },
 	}
 }

@@ -85,13 +85,12 @@ func (t Terms) target(shard model.Shard, primary model.Node, candidates []model.
 	return choose(primary, candidates, maxLag, t.Suits, t.Prefers)
 }
 
-// Target chooses who takes over among the candidates that stay, are fresh and synced,
-// would take writes, and do not have to leave their own hosts: offsets within maxLag bytes of the best count as
-// equal, the lowest ordinal wins among equals, so that the choice holds still under
-// writes.
+// Target chooses who takes over among the candidates that suit, are fresh and synced:
+// offsets within maxLag bytes of the best count as equal, the lowest ordinal wins among
+// equals, so that the choice holds still under writes.
 func Target(shard model.Shard, primary model.Node, candidates []model.Node, maxLag int64) (target model.Node, ok bool) {
 	return choose(primary, candidates, maxLag, func(n model.Node) bool {
-		return shard.Fresh(n) && shard.Stays(n) && !n.Draining && n.Evacuate == "" && !n.Server.RefusesWrites
+		return shard.Fresh(n) && shard.Suits(n)
 	}, nil)
 }
 
