@@ -95,6 +95,10 @@ type WatchedReplica struct {
 // Valkey's default.
 const UsualPriority = 100
 
+// LastPriority is that of a node which Sentinels promote only where there is no other:
+// they take the lowest priority above 0 first, and the most complete copy after that.
+const LastPriority = 200
+
 // Named says that the Sentinel names a node as primary.
 func (n SentinelNode) Named(address string) bool {
 	return n.Answered && n.Watch != nil && n.Watch.Primary == address

@@ -17,8 +17,7 @@ import (
 //     in service. One that cannot start is replaced when the spec is mended, or
 //     goes when the spec no longer asks for it.
 //   - A lone primary hands over to it, any other one to the replicas that stay:
-//     they have lower ordinals. Sentinels choose among equals, and may choose it: the
-//     role then moves once more before it goes.
+//     they have lower ordinals, and Sentinels choose it last of all.
 //   - It goes once every other pod is fresh and synced, as any node does that is
 //     scaled in: a primary among those that leave hands over first (scale.go).
 //     While the last of them is away or starts, that keeps it.

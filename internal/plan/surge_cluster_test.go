@@ -91,17 +91,3 @@ func TestShardsSurgeOneAfterTheOther(t *testing.T) {
 		}), steps: map[int]string{1: "scale from 2 to 3 pods"}, holds: []string{"0:RolloutFirst:", "2:RolloutFirst:"}},
 	})
 }
-
-func TestSentinelsMayPromoteAnExtraNodeUntilItLeaves(t *testing.T) {
-	base := func() model.Snapshot {
-		snap := watched(rolling())
-		snap.Policy.Nodes, snap.Policy.Surge = 2, model.SurgeAuto
-		snap.Shards[0].Nodes[2].Revision = "new"
-		return snap
-	}
-	run(t, []incident{
-		{name: "while the rollout goes on it is one of them", given: base(), step: "drain v-1"},
-		{name: "then it is ranked out before it leaves", given: base(), change: both(revised(0, "new"), revised(1, "new")),
-			step: "give v-2 the replica-priority 0 (it is not to take over)"},
-	})
-}

@@ -17,8 +17,8 @@ import (
 // step with the primary's.
 //
 // The files: sentinel_watch.go (whom the Sentinels name, and what they forget),
-// sentinel_gates.go (what stands against touching a node), sentinel_roll.go (the
-// Sentinels' own pods).
+// sentinel_rank.go (whom they may promote), sentinel_gates.go (what stands against touching
+// a node), sentinel_roll.go (the Sentinels' own pods).
 type sentinel struct {
 	replication
 	set    model.SentinelSet

@@ -17,7 +17,7 @@ func (s sentinel) RestartGates(shard model.Shard) []model.Hold {
 }
 
 // HandoverGates hold besides until every Sentinel that answers knows the target as a
-// replica that it could promote, and none that it must not.
+// replica that it could promote, and none that it must not, or would before the target.
 func (s sentinel) HandoverGates(shard model.Shard, target model.Node) []model.Hold {
 	if holds := s.replication.HandoverGates(shard, target); len(holds) > 0 {
 		return holds
@@ -30,14 +30,29 @@ func (s sentinel) HandoverGates(shard model.Shard, target model.Node) []model.Ho
 		if h, able := promotable(shard, n, target); !able {
 			return []model.Hold{h}
 		}
-		for _, r := range n.Watch.Replicas {
-			other, ours := nodeAt(shard.Nodes, r.Address)
-			if ok && ours && r.Priority > 0 && s.shunned(shard, primary, other) {
-				return []model.Hold{hold(shard, model.NoGoodReplica, other.Name, n.Name+" may still promote it, and it is not to become primary")}
-			}
+		if h, steered := s.steered(shard, n, primary, target); ok && !steered {
+			return []model.Hold{h}
 		}
 	}
 	return nil
+}
+
+// steered says that a Sentinel has seen whom it must not promote in the target's place. A
+// primary on its way out does not wait for that.
+func (s sentinel) steered(shard model.Shard, n model.SentinelNode, primary, target model.Node) (model.Hold, bool) {
+	for _, r := range n.Watch.Replicas {
+		other, ours := nodeAt(shard.Nodes, r.Address)
+		if !ours || r.Priority == 0 || other.Name == target.Name || !shard.Stays(primary) {
+			continue
+		}
+		switch wished, _ := s.priority(shard, primary, other); {
+		case wished == 0:
+			return hold(shard, model.NoGoodReplica, other.Name, n.Name+" may still promote it, and it is not to become primary"), false
+		case wished == model.LastPriority && r.Priority < wished:
+			return hold(shard, model.NoGoodReplica, other.Name, n.Name+" may still promote it, and it leaves after the rollout"), false
+		}
+	}
+	return model.Hold{}, true
 }
 
 // promotable says that a Sentinel could promote the target.

@@ -73,43 +73,6 @@ func (s sentinel) hears(n model.SentinelNode, primary model.Node) bool {
 	})
 }
 
-// rank lets the Sentinels promote a replica once it is in service, and no longer
-// while it is shunned.
-func (s sentinel) rank(shard model.Shard, primary model.Node) model.Decision {
-	for _, n := range shard.Nodes {
-		if n.Name == primary.Name || n.Phase != model.PodRunning || !n.Server.Answered || n.Server.Role != model.RoleReplica {
-			continue
-		}
-		switch {
-		case n.Server.Priority == 0 && n.InService && !s.shunned(shard, primary, n) && model.Attached(primary, n):
-			return model.Do(model.Rank{Node: n.Ref, Priority: model.UsualPriority, Why: "its copy is in step with the primary's"})
-		case n.Server.Priority > 0 && s.shunned(shard, primary, n):
-			return model.Do(model.Rank{Node: n.Ref, Priority: 0, Why: "it is not to take over"})
-		}
-	}
-	return model.Decision{}
-}
-
-// shunned says that a replica is not to be promoted: it is to leave, or the primary
-// is and another one that stays runs the newest revision. A rollout has no need of
-// it: by the time of its handover every replica is fresh. Nor is one whose host is to be
-// emptied, while there is one elsewhere that could be: those that are as good as each
-// other are the Sentinels' to choose from. A primary on its way out has no time for that:
-// until Sentinels have seen a new priority its pod is gone.
-func (s sentinel) shunned(shard model.Shard, primary, n model.Node) bool {
-	if !s.keeps(shard, n) {
-		return true
-	}
-	if n.Evacuate != "" && shard.Stays(primary) && slices.ContainsFunc(shard.Nodes, func(o model.Node) bool {
-		return o.Name != primary.Name && s.keeps(shard, o) && o.Evacuate == "" && o.InService && model.Attached(primary, o)
-	}) {
-		return true
-	}
-	return !s.keeps(shard, primary) && shard.Stale(n) && slices.ContainsFunc(shard.Nodes, func(o model.Node) bool {
-		return o.Name != primary.Name && s.keeps(shard, o) && shard.Fresh(o)
-	})
-}
-
 // Forget resets one Sentinel that remembers replicas or Sentinels which are no more.
 // All have to be there, of one mind and complete but for that: until the reset one
 // has found the others again, a vote is missing. That they find no quorum may come from
