@@ -28,7 +28,7 @@ func sharded(shards int) *world {
 	w := &world{blind: map[[2]string]func(*model.Member){}}
 	w.Snapshot = model.Snapshot{Instance: "ns/v", Topology: model.Cluster, Formed: true,
 		Policy: model.Policy{Strategy: model.StrategyHandover, Nodes: 2, MaxLag: maxLag, ClientDrain: 10 * time.Second,
-			Shards: shards, ParallelShards: 1}}
+			Shards: shards, ParallelShards: 1, DownAfter: 5 * time.Second}}
 	for k := range shards {
 		w.Shards = append(w.Shards, w.newShard(k, model.EvenShare(k, shards)))
 	}
@@ -113,9 +113,25 @@ func (w *world) answering() []*model.Node {
 	return out
 }
 
+// breakLinks ends the links of replicas whose primary's process has ended, or is cut off
+// with its host.
+func (w *world) breakLinks() {
+	for _, n := range w.answering() {
+		var k, i int
+		if _, err := fmt.Sscanf(n.Server.Cluster.Members[0].Primary, "%d.%d", &k, &i); err != nil {
+			continue
+		}
+		p := w.node(k, i)
+		if p.Phase == model.PodAbsent || p.Dead || p.HostLost || p.Server.Held {
+			n.Server.LinkUp, n.Server.LinkDown = false, time.Second
+		}
+	}
+}
+
 // gossip fills every view with what the others say of themselves, and with what
 // is remembered of those that do not answer.
 func (w *world) gossip(ghosts ...model.Member) {
+	w.breakLinks()
 	var all []model.Member
 	for _, n := range w.answering() {
 		all = append(all, n.Server.Cluster.Members[0])

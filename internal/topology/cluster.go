@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/valkeeper/valkeeper/internal/model"
@@ -76,9 +77,36 @@ func (cluster) SendsAway() bool { return false }
 // is shorter than the time after which Kubernetes gives a host up.
 func (cluster) Fenced(n model.Node) bool { return n.HostLost && !n.Server.Answered }
 
-// Missing passes over those who are fenced.
+// Missing passes over those who are fenced, as long as nobody hears them.
 func (c cluster) Missing(shard model.Shard) (string, model.Decision) {
-	return "", missing(shard, c.Fenced)
+	if d := missing(shard, c.Fenced); d.Made() {
+		return "", d
+	}
+	return "", c.runsOn(shard)
+}
+
+// runsOn holds while a replica hears from a primary that answers nobody else: its pod was
+// deleted by force, or its host is lost to Kubernetes, and its process serves on. The others
+// would elect the replica without asking it, and what it acknowledges until it has heard of
+// that would be lost. The wait has an end of its own: the link breaks with the process, and
+// one over which nothing comes any more is not believed.
+//
+// What the others say of it is not asked. A link on the bus passes for connected as soon as it
+// is begun to be made, also to an address that has vanished, and until the node timeout.
+func (c cluster) runsOn(shard model.Shard) model.Decision {
+	q := inquest{shard: shard, downAfter: c.snap.Policy.DownAfter}
+	for _, w := range shard.Nodes {
+		self, ok := w.Server.Cluster.Self()
+		if !ok || !w.Server.Answered || self.Primary == "" || !q.hears(w) {
+			continue
+		}
+		if _, answers := c.byID(self.Primary); answers {
+			continue // it speaks for itself
+		}
+		return model.Wait(hold(shard, model.PrimaryNotVisible, w.Name, fmt.Sprintf("it heard from its primary %s ago: "+
+			"that one's process runs on, whatever Kubernetes says of its pod; nobody is promoted before that ends", seconds(w.Server.LastIO))))
+	}
+	return model.Decision{}
 }
 
 // Follows goes by the id: a primary's address may be news.

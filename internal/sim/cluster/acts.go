@@ -40,7 +40,7 @@ func (a *act) publish(step model.Publish) {
 	for _, p := range step.Nodes {
 		i := index(p.Node)
 		n := &a.s.n[i]
-		if a.gone(i) || n.phase == absent {
+		if a.gone(i) || n.phase == absent || n.phase == forgotten {
 			continue
 		}
 		if p.EndDrain {
@@ -73,7 +73,7 @@ func (a *act) scale(step model.Scale) {
 func (a *act) drain(step model.Drain) {
 	i := index(step.Node)
 	n := &a.s.n[i]
-	if a.gone(i) || n.phase == absent || !step.Start {
+	if a.gone(i) || n.phase == absent || n.phase == forgotten || !step.Start {
 		a.done("nothing to do")
 		return
 	}
@@ -161,7 +161,7 @@ func (a *act) request(from, to int) {
 func (a *act) sound(from, to int) bool {
 	s := &a.s
 	for v := range a.world.nodes() {
-		asked := v == from || v == to || (s.owned(v) != 0 && !s.n[v].silent && s.n[v].cut == cutNo)
+		asked := v == from || v == to || (s.owned(v) != 0 && !s.n[v].unseen())
 		agrees := s.ok(v, a.world.all()) && s.reach(v, from) && s.reach(v, to) && s.n[v].table.of(id(from)) == s.owned(from)
 		if asked && !agrees {
 			return false

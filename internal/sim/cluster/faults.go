@@ -57,6 +57,12 @@ func (r *run) nodeFaults(s *State, i int) {
 			s.owed &= r.world.lasting(s)
 		})
 	}
+	if f.Force && !n.silent {
+		r.fault1(s, moveForce, i, func(s *State, n *node) {
+			n.phase, n.foreign, n.stale = forgotten, true, false
+			s.replaced(i)
+		})
+	}
 	if f.End && !n.silent {
 		r.fault1(s, moveEnd, i, func(_ *State, n *node) { n.end() })
 	}

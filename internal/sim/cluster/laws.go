@@ -132,7 +132,7 @@ func (r *run) checkHandover(s *State, from, to int) {
 		r.violate(7, "the drain of %s has begun while it was primary", podNames[from])
 	}
 	for i := range r.world.nodes() {
-		if s.n[i].fail != 0 && !s.n[i].silent {
+		if s.n[i].fail != 0 && !s.n[i].silent && s.n[i].phase != forgotten {
 			r.violate(10, "a failover runs on %s already", podNames[i])
 		}
 	}
@@ -151,7 +151,7 @@ func (r *run) checkKnown(s *State, from, to int) {
 		r.violate(10, "%s is to be elected, and no majority can", podNames[to])
 	}
 	for v := range r.world.nodes() {
-		if s.owned(v) != 0 && v != from && !s.n[v].silent && s.n[v].cut == cutNo && !s.reach(v, to) {
+		if s.owned(v) != 0 && v != from && !s.n[v].unseen() && !s.reach(v, to) {
 			r.violate(10, "%s is to take over, and %s does not know it", podNames[to], podNames[v])
 		}
 	}
@@ -197,7 +197,7 @@ func (s *State) covered() (out groups) {
 // visible: the operator sees every server that runs.
 func (r *run) visible(s *State) bool {
 	for i := range r.world.nodes() {
-		if s.n[i].silent || s.n[i].cut != cutNo {
+		if s.n[i].unseen() {
 			return false
 		}
 	}

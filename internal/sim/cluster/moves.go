@@ -42,6 +42,8 @@ const (
 	moveEvicted
 	moveTooLate
 	moveHook
+	moveForce
+	moveEnded
 )
 
 var moveText = map[MoveKind]string{
@@ -77,6 +79,8 @@ var moveText = map[MoveKind]string{
 	moveEvicted:       "the drain evicts %s",
 	moveTooLate:       "it is the turn of the preStop step of %s",
 	moveHook:          "the preStop step of %s asks for a failover",
+	moveForce:         "SOMEBODY deletes the pod of %s BY FORCE",
+	moveEnded:         "the process of %s ends, long after its pod",
 }
 
 // Move is one thing that happens, to a node or in a shard.

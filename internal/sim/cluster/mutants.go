@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"slices"
+	"time"
 
 	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/plan"
@@ -257,6 +258,7 @@ func healing() []Trial {
 		}), crashes},
 		{blind("a silent server counts as dead", func(_ *model.Shard, n *model.Node) { n.Dead = n.Dead || !n.Server.Answered }), cut},
 		{blind("a silent server counts as fenced", func(_ *model.Shard, n *model.Node) { n.HostLost = n.HostLost || !n.Server.Answered }), cut},
+		{blind("what a replica hears does not count", func(_ *model.Shard, n *model.Node) { n.Server.LastIO = time.Hour }), deletedByForce()},
 		{Mutant{Name: "lost data are replaced by an empty shard", See: func(snap *model.Snapshot) { snap.Policy.ReassignEmpty = true }}, lost},
 		{instead("slots of a lost shard go to another one", toAnother), lost},
 		{Mutant{Name: "what a lost shard had is not remembered", See: func(snap *model.Snapshot) {

@@ -30,7 +30,7 @@ func (s State) shardLine(k int, one shard) string {
 }
 
 func (n node) line() string {
-	words := []string{[]string{"absent", "running", "terminating"}[n.phase]}
+	words := []string{[]string{"absent", "running", "terminating", "FORGOTTEN"}[n.phase]}
 	add := func(is bool, format string, args ...any) {
 		if is {
 			words = append(words, fmt.Sprintf(format, args...))

@@ -130,7 +130,7 @@ func (r *run) look(s State) {
 func (w *World) remember(s *State, seen planned) {
 	var covered groups
 	for i := range w.nodes() {
-		if n := &s.n[i]; !n.silent && n.cut == cutNo {
+		if !s.n[i].unseen() {
 			covered |= s.owned(i)
 		}
 	}
@@ -162,7 +162,7 @@ func (one *shard) believe(p int, hist uint8) {
 func (s *State) seenPrimaries(k int) (out []int) {
 	for i := 2 * k; i < 2*k+2; i++ {
 		n := &s.n[i]
-		if s.member(i) && n.primary && !n.silent && n.cut == cutNo && (s.owned(i) != 0 || s.followed(i)) {
+		if s.member(i) && n.primary && !n.unseen() && (s.owned(i) != 0 || s.followed(i)) {
 			out = append(out, i)
 		}
 	}
@@ -200,7 +200,7 @@ func (a *act) gone(i int) bool { return a.op().gone&(1<<i) != 0 }
 // reachable says whether the operator can talk to the server that it has seen.
 func (a *act) reachable(i int) bool {
 	n := &a.s.n[i]
-	return !a.gone(i) && n.proc != dead && !n.silent && n.cut == cutNo
+	return !a.gone(i) && n.proc != dead && !n.unseen()
 }
 
 // same says whether a fresh look leads to the same step.

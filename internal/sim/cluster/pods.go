@@ -41,6 +41,8 @@ func (r *run) podMove(s *State, i int) {
 		case !s.unheard(i):
 			r.node(s, moveGone, i, func(s *State, _ *node) { r.vanish(s, i) })
 		}
+	case forgotten:
+		r.node(s, moveEnded, i, func(s *State, _ *node) { r.vanish(s, i) })
 	}
 }
 
@@ -49,19 +51,24 @@ func (r *run) podMove(s *State, i int) {
 func (r *run) vanish(s *State, i int) {
 	n := &s.n[i]
 	foreign, leaves := n.foreign, !s.stays(i)
-	r.die(s, i, true, foreign)
+	r.die(s, i, n.phase != forgotten, foreign)
 	n.phase = absent
 	if !r.world.Durable || leaves {
 		n.diskHist, n.diskSet = 0, 0
 		s.loseIdentity(i)
 		n.ours = n.ours && !leaves
 	}
+	s.replaced(i)
+	if foreign {
+		s.owed &= r.world.lasting(s)
+	}
+}
+
+// replaced: whoever is in the middle of a step means a pod that is no more.
+func (s *State) replaced(i int) {
 	for k := range s.k {
 		if s.k[k].op.step != 0 {
 			s.k[k].op.gone |= 1 << i
 		}
-	}
-	if foreign {
-		s.owed &= r.world.lasting(s)
 	}
 }

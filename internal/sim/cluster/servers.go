@@ -114,9 +114,12 @@ func (r *run) primaryMoves(s *State, i int) {
 }
 
 // write acknowledges one write to the first group that has room for another. A
-// server that has been told to end, or is about to be, takes none.
+// server that has been told to end, or is about to be, takes none; one that nobody told,
+// as its pod was deleted by force, goes on.
 func (r *run) write(s *State, i int) {
-	if s.written >= r.world.MaxWrites || s.n[i].cut != cutNo || s.n[i].phase != running || !s.stays(i) || !s.ok(i, r.world.all()) {
+	n := &s.n[i]
+	serves := n.phase == forgotten || (n.phase == running && s.stays(i))
+	if s.written >= r.world.MaxWrites || n.cut != cutNo || !serves || !s.ok(i, r.world.all()) {
 		return
 	}
 	mine := s.accepts(i)

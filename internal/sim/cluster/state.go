@@ -27,6 +27,7 @@ const (
 	absent uint8 = iota
 	running
 	terminating
+	forgotten // deleted by force: Kubernetes knows of no pod, and its process runs on
 )
 
 // The readiness gate of a pod.
@@ -222,8 +223,11 @@ func (s *State) ready(i int) bool {
 
 // down is the truth that the design's word means.
 func (s *State) down(i int) bool {
-	return !s.ready(i) || s.n[i].silent || s.n[i].cut != cutNo || s.n[i].proc == held
+	return !s.ready(i) || s.n[i].unseen() || s.n[i].proc == held
 }
+
+// unseen: no look of the operator's reaches the node, though its process may run.
+func (n *node) unseen() bool { return n.silent || n.cut != cutNo || n.phase == forgotten }
 
 // attached is the truth about a replica that has all of its primary's history but
 // perhaps its last writes.

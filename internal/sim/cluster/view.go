@@ -12,7 +12,10 @@ import (
 // still counts as synced, one that lacks two does not.
 const maxLag = 1
 
-const clientDrain = time.Minute
+const (
+	clientDrain = time.Minute
+	downAfter   = 5 * time.Second
+)
 
 const goneAddress = "10.9.9.9:6379"
 
@@ -52,7 +55,7 @@ func ref(i int) model.Ref {
 // View is what the operator sees of a state.
 func (w *World) View(s *State) model.Snapshot {
 	snap := model.Snapshot{Instance: "ns/v", Topology: model.Cluster, Formed: s.formed,
-		Policy: model.Policy{Strategy: model.StrategyHandover, Nodes: w.size(), MaxLag: maxLag, ClientDrain: clientDrain,
+		Policy: model.Policy{Strategy: model.StrategyHandover, Nodes: w.size(), MaxLag: maxLag, ClientDrain: clientDrain, DownAfter: downAfter,
 			Durable: w.Durable, Surge: w.Surge, Shards: w.wished(s), ParallelShards: max(1, w.Parallel), ReassignEmpty: w.ReassignEmpty || s.reassign}}
 	for k := range w.shards() {
 		snap.Shards = append(snap.Shards, w.viewShard(s, k))
@@ -90,7 +93,7 @@ func (w *World) viewNode(s *State, i int) model.Node {
 	n := &s.n[i]
 	out := model.Node{Ordinal: ordinalOf(i)}
 	out.Name = podNames[i]
-	if n.phase == absent {
+	if n.phase == absent || n.phase == forgotten {
 		return out
 	}
 	out.Ref, out.Host, out.HostLost = ref(i), "host-of-"+podNames[i], n.cut == cutFor

@@ -9,6 +9,7 @@ import (
 type Faults struct {
 	Crash    bool // a server process dies; its container starts again
 	Delete   bool // somebody else deletes a pod
+	Force    bool // somebody else deletes a pod by force: its process runs on for a moment
 	Silence  bool // a server stops answering us, and nobody else
 	Cut      bool // a host is cut off
 	Failover bool // somebody runs CLUSTER FAILOVER on a replica

@@ -105,6 +105,7 @@ func losses() []World {
 		cluster3("two deletions, volumes", 0).with(func(w *World) {
 			w.Faults, w.MaxFaults, w.MaxWrites, w.Durable = Faults{Delete: true, Crash: true, Of: shard0}, 2, 1, true
 		}),
+		deletedByForce(),
 		cluster3("a crash in a roll, append-only files", 0b001).with(func(w *World) {
 			w.Faults, w.MaxFaults, w.MaxWrites, w.Log, w.Bounded = Faults{Crash: true, Of: shard0}, 1, 1, true, true
 		}),
@@ -150,6 +151,13 @@ func leavesUnseen() World {
 	return World{Name: "a shard leaves with slots that nobody saw arrive", Wished: []int{2}, Has: [][]int{{8192}, {7168}, {1024}},
 		Prepare:   func(_ *World, s *State) { s.k[2].slots = 0 },
 		MaxFaults: 1, Durable: true, Faults: Faults{Crash: true, Delete: true, Of: 0b110000}}
+}
+
+// deletedByForce: the processes of pods that are gone serve on for a moment.
+func deletedByForce() World {
+	return cluster3("a shard rolls, pods are deleted by force", 0b001).with(func(w *World) {
+		w.Faults, w.MaxFaults, w.MaxWrites, w.Durable = Faults{Force: true, Of: shard0}, 1, 1, true
+	})
 }
 
 // LargeWorlds are what `make explore` walks besides: more faults at a time, up to a
