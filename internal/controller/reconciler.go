@@ -90,6 +90,7 @@ func (r *Reconciler) turn(ctx context.Context, v *v1alpha1.Valkey) (ctrl.Result,
 		return ctrl.Result{}, r.failed(ctx, v, err)
 	}
 	r.Sentries.Post(v, declared.Creds, snap)
+	r.refused.recall(&snap)
 	next, err := plan.Next(snap)
 	if err != nil {
 		return ctrl.Result{}, r.failed(ctx, v, err)
@@ -211,6 +212,7 @@ func (r *Reconciler) replan(ctx context.Context, v *v1alpha1.Valkey, declared De
 	if err != nil {
 		return model.Snapshot{}, model.Plan{}, err
 	}
+	r.refused.recall(&snap)
 	next, err := plan.Next(snap)
 	return snap, next, err
 }

@@ -68,6 +68,24 @@ func (r *refusals) waits(instance, shard string, step model.Step) bool {
 	return ok && last.step.Same(step) && r.clock.now().Before(last.until)
 }
 
+// recall tells the planner of the handovers that the servers were not ready for a moment
+// ago, so that it does something else meanwhile.
+func (r *refusals) recall(snap *model.Snapshot) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, shard := range snap.Shards {
+		last := r.last[snap.Instance][shard.Name]
+		step, hands := last.step.(model.Handover)
+		left := last.until.Sub(r.clock.now())
+		if !hands || left <= 0 || last.holds[0].Reason != model.HandoverGate {
+			continue // it did not begin because it was another's turn, or failed
+		}
+		attempt := &snap.Shards[i].Attempt
+		attempt.Refused, attempt.Gate = step, last.holds[0]
+		attempt.Gate.After = left
+	}
+}
+
 // show is the plan as people should see it: a step that was refused appears as
 // the hold that it met. The error is that of a step that failed and is due again.
 func (r *refusals) show(instance string, plan model.Plan) (model.Plan, error) {

@@ -117,3 +117,42 @@ func TestOnlyWordsWaitForTheirTurnToBeWritten(t *testing.T) {
 		t.Error("they are never written")
 	}
 }
+
+func TestThePlannerIsToldOfAHandoverThatWasRefusedAMomentAgo(t *testing.T) {
+	h := newHands()
+	r := &refusals{clock: h.clock}
+	step := model.Handover{From: model.Ref{Name: "cart-0"}, To: model.Ref{Name: "cart-1"}, Revision: "new"}
+	recalled := func() model.Attempt {
+		snap := model.Snapshot{Instance: "shop/cart", Shards: []model.Shard{{Name: "cart"}, {Name: "other"}}}
+		r.recall(&snap)
+		if other := snap.Shards[1].Attempt; other != (model.Attempt{}) {
+			t.Errorf("another shard is told: %+v", other)
+		}
+		return snap.Shards[0].Attempt
+	}
+	if a := recalled(); a != (model.Attempt{}) {
+		t.Errorf("nothing was refused, and it is told of %+v", a)
+	}
+	r.held("shop/cart", "cart", restartOf("uid"), []model.Hold{{Reason: model.BudgetExhausted, After: time.Minute}})
+	if a := recalled(); a != (model.Attempt{}) {
+		t.Errorf("a restart was refused, and it is told of %+v", a)
+	}
+	r.held("shop/cart", "cart", step, []model.Hold{{Reason: model.HandoverGate, Node: "cart-1", After: time.Second}})
+	h.at = h.at.Add(400 * time.Millisecond)
+	want := model.Hold{Reason: model.HandoverGate, Node: "cart-1", After: 600 * time.Millisecond}
+	if a := recalled(); a.Refused != step || a.Gate != want {
+		t.Errorf("it is told of %+v", a)
+	}
+	h.at = h.at.Add(600 * time.Millisecond)
+	if a := recalled(); a != (model.Attempt{}) {
+		t.Errorf("it is told for ever: %+v", a)
+	}
+	r.held("shop/cart", "cart", step, []model.Hold{{Reason: model.ServicesBusy, After: time.Second}})
+	if a := recalled(); a != (model.Attempt{}) {
+		t.Errorf("it was another's turn, and it is told of %+v", a)
+	}
+	r.failed("shop/cart", "cart", step, errors.New("cut off"))
+	if a := recalled(); a != (model.Attempt{}) {
+		t.Errorf("it failed by an error, and is told of %+v", a)
+	}
+}

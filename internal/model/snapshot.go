@@ -139,7 +139,7 @@ type Traffic struct {
 	Waited time.Duration
 }
 
-// Attempt is what is remembered of handovers that failed.
+// Attempt is what is remembered of handovers that failed, or could not begin.
 type Attempt struct {
 	// Failures counts the handovers that failed in a row.
 	Failures int
@@ -147,6 +147,10 @@ type Attempt struct {
 	Since time.Duration
 	// Error is what it said.
 	Error string
+	// Refused is the handover that the servers were not ready for a moment ago, and
+	// Gate what stood against it. Nothing was sent to them, so it has not failed.
+	Refused Handover
+	Gate    Hold
 }
 
 // PodPhase is what Kubernetes says of a node's pod.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"github.com/valkeeper/valkeeper/internal/model"
@@ -40,4 +41,9 @@ func depart(rules topology.Rules, policy model.Policy, shard model.Shard) model.
 		return model.Decision{}
 	}
 	return d
+}
+
+// passes says that only a moment has to pass.
+func passes(d model.Decision) bool {
+	return slices.ContainsFunc(d.Holds, func(h model.Hold) bool { return h.After > 0 })
 }

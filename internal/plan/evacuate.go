@@ -12,32 +12,50 @@ import (
 // elsewhere. The primary's budget makes an eviction wait until then: so whoever drains the
 // host waits for this, and nobody's writes do.
 //
-// It only ever decides when there is somebody to hand over to. While there is not, the
-// shard's life goes on: a rollout, a scaling or a migration of slots that is under way may
-// be what brings him about. Nor is one replica waited for that is not needed for it: it
-// may be the very one that the drain has just sent away.
+// It only ever decides when there is somebody to hand over to, and it can begin now, or in
+// a moment. While nobody is there, or it has just failed, or the servers were not ready for
+// it, the shard's life goes on: a rollout, a scaling or a migration of slots that is under
+// way may be what brings about what it needs. Then it comes again. Nor is one replica waited
+// for that is not needed for it: it may be the very one that the drain has just sent away.
 func evacuate(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
 	primary, ok := leavesHost(rules, shard)
 	if !ok {
 		return model.Decision{}
 	}
 	d := rollout.HandOverOn(elsewhere(policy, shard, primary), rules, policy, shard, shard.Nodes)
-	if d.Step == nil && !passes(d) {
-		return model.Decision{}
+	if d.Step != nil && !d.Step.Same(shard.Attempt.Refused) || quiets(d) {
+		return d
 	}
-	return d
+	return model.Decision{}
 }
 
-// stranded says why a primary that is to leave its host has not done so, when there is
-// nothing else to do.
-func stranded(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
+// stranded says why a primary that is to leave its host has not done so, beside a step
+// that is not its handover.
+func stranded(rules topology.Rules, policy model.Policy, shard model.Shard, step model.Step) []model.Hold {
 	primary, ok := leavesHost(rules, shard)
-	if !ok {
-		return model.Decision{}
+	if _, hands := step.(model.Handover); !ok || hands {
+		return nil
 	}
-	out := hold(shard, model.EvacuationWaits, primary.Name, "it is to hand over, and cannot: "+primary.Evacuate)
-	out.Holds = append(out.Holds, rollout.HandOverOn(elsewhere(policy, shard, primary), rules, policy, shard, shard.Nodes).Holds...)
-	return out
+	holds := hold(shard, model.EvacuationWaits, primary.Name, "it is to hand over, and cannot: "+primary.Evacuate).Holds
+	d := rollout.HandOverOn(elsewhere(policy, shard, primary), rules, policy, shard, shard.Nodes)
+	if d.Step != nil {
+		return append(holds, shard.Attempt.Gate)
+	}
+	return append(holds, d.Holds...)
+}
+
+// refuge says that a primary is to leave its host, and that this node alone could take
+// over from it, if it could begin.
+func refuge(rules topology.Rules, policy model.Policy, shard model.Shard, n model.Node) bool {
+	primary, ok := leavesHost(rules, shard)
+	if !ok || n.Name == primary.Name {
+		return false
+	}
+	suits := elsewhere(policy, shard, primary).Suits
+	able := func(n model.Node) bool { return suits(n) && model.Synced(primary, n, policy.MaxLag) }
+	return able(n) && !slices.ContainsFunc(shard.Nodes, func(other model.Node) bool {
+		return other.Name != n.Name && other.Name != primary.Name && able(other)
+	})
 }
 
 // leavesHost is the primary of a shard, if its host is to be emptied and it is not on its
@@ -81,7 +99,7 @@ func standing(policy model.Policy, shard model.Shard, n model.Node) int {
 	return points
 }
 
-// passes says that only a moment has to pass.
-func passes(d model.Decision) bool {
-	return slices.ContainsFunc(d.Holds, func(h model.Hold) bool { return h.After > 0 })
+// quiets says that only a quiet second is waited for.
+func quiets(d model.Decision) bool {
+	return slices.ContainsFunc(d.Holds, func(h model.Hold) bool { return h.Reason == model.ServicesBusy })
 }

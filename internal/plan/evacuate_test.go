@@ -69,6 +69,58 @@ func TestEvacuation(t *testing.T) {
 	})
 }
 
+// failed says that the last handover has failed a moment ago.
+func failed(s *model.Shard) {
+	s.Attempt = model.Attempt{Failures: 4, Since: time.Second, Error: "it timed out"}
+}
+
+// refuses says that the servers were not ready a moment ago for a handover to this node.
+func refuses(to int) func(s *model.Shard) {
+	return func(s *model.Shard) {
+		s.Attempt.Refused = model.Handover{From: s.Nodes[0].Ref, To: s.Nodes[to].Ref, Revision: s.Revision}
+		s.Attempt.Gate = model.Hold{Shard: s.Name, Reason: model.HandoverGate, Node: s.Nodes[to].Name, Detail: "no quorum", After: time.Second}
+	}
+}
+
+// What goes on meanwhile may be what mends it: a newer server, another target.
+func TestAnEvacuationThatCannotBeginHoldsUpNothing(t *testing.T) {
+	extra := policed(durable(pair(rolling())), mode(model.SurgeAuto))
+	run(t, []incident{
+		{name: "one that has just failed lets the rollout go on", given: rolling(), change: both(leave(0), failed), step: "drain v-2"},
+		{name: "and says so beside it", given: rolling(), change: both(leave(0), failed), step: "drain v-2", hold: model.HandoverBackoff, of: "v-0"},
+		{name: "one that the servers were not ready for does so too", given: rolling(), change: both(leave(0), refuses(1)), step: "drain v-2"},
+		{name: "and says what stands against it", given: rolling(), change: both(leave(0), refuses(1)), step: "drain v-2", hold: model.HandoverGate, of: "v-1"},
+		{name: "and that the primary is to leave", given: rolling(), change: both(leave(0), refuses(1)), step: "drain v-2", hold: model.EvacuationWaits, of: "v-0"},
+		{name: "nodes that are wished for come", given: sized(healthy(), 4), change: both(leave(0), failed), step: "scale from 3 to 4 pods"},
+		{name: "the extra node of a rollout comes", given: extra, change: both(leave(0), failed), step: "scale from 2 to 3 pods"},
+		{name: "one that is to go does", given: sized(healthy(), 2), change: both(leave(0), failed), step: "drain v-2"},
+		{name: "but not the only one that the primary could hand over to", given: sized(healthy(), 2), change: both(leave(0, 1), failed),
+			hold: model.HandoverBackoff, of: "v-0"},
+		{name: "not even when the servers were not ready for that", given: sized(healthy(), 2), change: both(leave(0, 1), refuses(2)),
+			hold: model.HandoverGate, of: "v-2"},
+		{name: "with nothing else to do it waits", given: healthy(), change: both(leave(0), failed), hold: model.HandoverBackoff, of: "v-0"},
+		{name: "and comes again", given: healthy(), change: both(leave(0), func(s *model.Shard) {
+			s.Attempt = model.Attempt{Failures: 4, Since: time.Hour, Error: "it timed out"}
+		}), step: "hand over v-0 to v-1"},
+		{name: "what was refused of another node says nothing", given: healthy(), change: both(leave(0), refuses(2)), step: "hand over v-0 to v-1"},
+		{name: "a moment without moves of Services is waited for", given: rolling(), change: both(leave(0), func(s *model.Shard) {
+			s.Traffic.Quiet = 100 * time.Millisecond
+		}), hold: model.ServicesBusy},
+	})
+}
+
+func TestAnEvacuationThatWaitsIsToldWhileOtherShardsAreAtWork(t *testing.T) {
+	play(t, []scene{
+		{name: "its shard's rollout has to wait as well", given: given(func(w *world) {
+			stale(w)
+			w.node(0, 1).Draining = true
+			w.node(1, 0).Evacuate = "host is cordoned"
+			w.Shards[1].Attempt = model.Attempt{Failures: 4, Since: time.Second, Error: "it timed out"}
+		}), steps: map[int]string{0: "restart v-shard-0-1 (it runs an older revision)"},
+			holds: []string{"1:OtherShards:", "1:EvacuationWaits:v-shard-1-0", "1:HandoverBackoff:v-shard-1-0", "2:OtherShards:"}},
+	})
+}
+
 func leavesFor(d time.Duration) func(s *model.Shard) {
 	return func(s *model.Shard) {
 		n := &s.Nodes[0]

@@ -38,7 +38,7 @@ func exclude(snap model.Snapshot, decisions []model.Decision) {
 		switch step := decisions[i].Step.(type) {
 		case model.MoveSlots:
 			if d, wait := movesLater(shard, step, rolls, slices.Concat(working, gone)); wait {
-				decisions[i] = d
+				decisions[i] = later(d, decisions[i])
 				break
 			}
 			receiving = append(receiving, step.Toward)
@@ -50,11 +50,16 @@ func exclude(snap model.Snapshot, decisions []model.Decision) {
 				break
 			}
 			if d, wait := worksLater(snap.Policy, shard, foremost(snap.Shards, shard, working), halfway); wait {
-				decisions[i] = d
+				decisions[i] = later(d, decisions[i])
 			}
 		}
 		working = append(working, taken(snap.Policy, shard, decisions[i].Step, working)...)
 	}
+}
+
+// later waits instead of a step. What stood beside the step still does.
+func later(wait, step model.Decision) model.Decision {
+	return model.Wait(append(wait.Holds, step.Holds...)...)
 }
 
 // named are the names of the shards of which something is true, in order.

@@ -13,7 +13,7 @@ import (
 // decider looks at one shard. The first one that has something to do wins.
 type decider func(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision
 
-// deciders are the life of a shard, in order.
+// deciders are the life of a shard, in order. First what heals it.
 var deciders = []decider{
 	replaceSuperseded, // a pod that never came up and has a newer spec
 	elect,             // no primary: form the shard, or promote the best copy
@@ -26,15 +26,19 @@ var deciders = []decider{
 	brief,             // Sentinels are told whom to name
 	forget,            // members that are no more
 	evacuate,          // a primary leaves a host that is to be emptied
-	scale,             // the number of nodes
-	joining,           // every node is a member that all others know
-	reshard,           // which shard serves which slots
-	before,            // what is changed beside the shard first
-	roll,              // stale pods
-	after,             // what is changed beside the shard last
-	stranded,          // a primary that is to leave its host and cannot
-	outlived,          // claims of nodes that have left
-	unsaved,           // nodes that cannot write to their volumes
+}
+
+// changers come after that: what is asked of the shard. Beside each of their decisions
+// stands why a primary that is to leave its host has not done so (stranded).
+var changers = []decider{
+	scale,    // the number of nodes
+	joining,  // every node is a member that all others know
+	reshard,  // which shard serves which slots
+	before,   // what is changed beside the shard first
+	roll,     // stale pods
+	after,    // what is changed beside the shard last
+	outlived, // claims of nodes that have left
+	unsaved,  // nodes that cannot write to their volumes
 }
 
 // Next is the plan for an instance: at most one step for each shard, and the
@@ -64,8 +68,18 @@ func decide(rules topology.Rules, policy model.Policy, shard model.Shard) model.
 	if shard.Size == 0 {
 		return unmanned(policy, shard)
 	}
-	for _, ask := range deciders {
-		if d := ask(rules, policy, shard); d.Made() {
+	if d := first(deciders, rules, policy, shard); d.Made() {
+		return d
+	}
+	d := first(changers, rules, policy, shard)
+	d.Holds = append(d.Holds, stranded(rules, policy, shard, d.Step)...)
+	return d
+}
+
+// first is what the first of them decides that has something to do.
+func first(ask []decider, rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
+	for _, one := range ask {
+		if d := one(rules, policy, shard); d.Made() {
 			return d
 		}
 	}
@@ -102,14 +116,8 @@ func before(rules topology.Rules, policy model.Policy, shard model.Shard) model.
 	return rules.Before(policy, shard)
 }
 
-// roll says besides, while it only waits, that a primary is to leave its host: whoever
-// drains that has to wait as well.
 func roll(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
-	d := rollout.Next(rules, policy, shard)
-	if d.Step == nil && d.Made() {
-		d.Holds = append(d.Holds, stranded(rules, policy, shard).Holds...)
-	}
-	return d
+	return rollout.Next(rules, policy, shard)
 }
 
 func after(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {

@@ -61,6 +61,9 @@ func scaleIn(rules topology.Rules, policy model.Policy, shard model.Shard, prima
 	if primary.Ordinal >= policy.Nodes {
 		return leavingPrimary(rules, policy, shard, stay)
 	}
+	if refuge(rules, policy, shard, leaving) {
+		return model.Decision{} // the role has still to move, and only there it could
+	}
 	if leaving.Down() {
 		return model.Do(model.Scale{From: shard.Size, To: shard.Size - 1})
 	}
