@@ -35,6 +35,9 @@ const (
 	// EvacuationWaits: a primary is to leave its host and cannot hand over yet, or a
 	// replica is to leave its own and is no target for that.
 	EvacuationWaits Reason = "EvacuationWaits"
+	// EvictionAwaited: a node has given the role away because its host is to be left,
+	// and still runs there. An extra one stays as long.
+	EvictionAwaited Reason = "EvictionAwaited"
 	// ClientsLeaving: clients of a node are still connected to it.
 	ClientsLeaving Reason = "ClientsLeaving"
 	// HandoverInProgress: a failover runs on the primary.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/valkeeper/valkeeper/internal/model"
@@ -56,6 +57,23 @@ func refuge(rules topology.Rules, policy model.Policy, shard model.Shard, n mode
 	return able(n) && !slices.ContainsFunc(shard.Nodes, func(other model.Node) bool {
 		return other.Name != n.Name && other.Name != primary.Name && able(other)
 	})
+}
+
+// lodging says why a lone node's extra one has the role and does not give it back: the
+// other has handed over because its host is to be left, and nobody has sent it away yet.
+// That is not for the operator to do: a host that is cordoned may be uncordoned again.
+// It is said where nothing else is done.
+func lodging(policy model.Policy, shard model.Shard, step model.Step) []model.Hold {
+	primary, ok := shard.Primary()
+	if !ok || step != nil || policy.Nodes != 1 || !policy.Extra(primary) || shard.Wished(policy) == policy.Nodes {
+		return nil
+	}
+	n := shard.Nodes[0]
+	if n.Evacuate == "" || n.Phase != model.PodRunning {
+		return nil
+	}
+	return hold(shard, model.EvictionAwaited, n.Name, fmt.Sprintf(
+		"%s, and its pod is still there: evict or delete it, or take that wish back; %s is primary in its place, and stays as long", n.Evacuate, primary.Name)).Holds
 }
 
 // leavesHost is the primary of a shard, if its host is to be emptied and it is not on its

@@ -224,6 +224,43 @@ func TestAPrimaryThatLeavesItsHostGoesBeforeTheNextSlotsThatMoveThere(t *testing
 	})
 }
 
+// Nobody but whoever asked for it knows when the host is to be empty: the operator evicts
+// no fresh, healthy node.
+func TestALoneServerThatHasHandedOverIsWaitedForUntilItHasLeft(t *testing.T) {
+	lone := func() model.Snapshot { return surged(alone(healthy())) }
+	run(t, []incident{
+		{name: "its pod is still there", given: lone(), change: both(isPrimary(1), leave(0)), hold: model.EvictionAwaited, of: "v-0"},
+		{name: "also while a rollout is paused", given: paused(surged(alone(rolling()))), change: both(isPrimary(1), leave(0)),
+			hold: model.EvictionAwaited, of: "v-0"},
+		{name: "it starts elsewhere", given: lone(), change: both(isPrimary(1), at(0, absent)), hold: model.NotSynced, of: "v-0"},
+		{name: "the wish is taken back, or it is elsewhere", given: lone(), change: isPrimary(1), step: "hand over v-1 to v-0"},
+		{name: "the other host is to be left, too", given: lone(), change: both(isPrimary(1), leave(0, 1)), hold: model.EvacuationWaits, of: "v-1"},
+		{name: "the extra pod was started on a host that is to be left, too, and says so", given: lone(), change: leave(0, 1),
+			hold: model.EvacuationWaits, of: "v-1"},
+		{name: "a rollout does it by itself", given: surged(alone(rolling())), change: both(isPrimary(1), leave(0)), step: "drain v-0"},
+	})
+}
+
+func TestAnEvictionIsWaitedForOnlyWhereAnExtraNodeIs(t *testing.T) {
+	for name, given := range map[string]model.Snapshot{
+		"a replica among others":                    healthy(),
+		"one of several, in a rollout that waits":   paused(policed(surged(pair(rolling())), mode(model.SurgeAlways))),
+		"a lone server which is given no extra one": policed(surged(alone(healthy())), mode(model.SurgeNever)),
+	} {
+		last := len(given.Shards[0].Nodes) - 1
+		both(primaryIs(last), leave(0))(&given.Shards[0])
+		p, err := plan.Next(given)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range p.Holds {
+			if h.Reason == model.EvictionAwaited {
+				t.Errorf("%s: %s", name, h)
+			}
+		}
+	}
+}
+
 // The rollout has something to say of its own, and the drain waits all the same.
 func TestARolloutThatWaitsDoesNotHideThatAPrimaryIsToLeave(t *testing.T) {
 	run(t, []incident{

@@ -29,7 +29,8 @@ var deciders = []decider{
 }
 
 // changers come after that: what is asked of the shard. Beside each of their decisions
-// stands why a primary that is to leave its host has not done so (stranded).
+// stands why a primary that is to leave its host has not done so (stranded), or why its pod
+// is there still afterwards (lodging).
 var changers = []decider{
 	scale,    // the number of nodes
 	joining,  // every node is a member that all others know
@@ -73,6 +74,7 @@ func decide(rules topology.Rules, policy model.Policy, shard model.Shard) model.
 	}
 	d := first(changers, rules, policy, shard)
 	d.Holds = append(d.Holds, stranded(rules, policy, shard, d.Step)...)
+	d.Holds = append(d.Holds, lodging(policy, shard, d.Step)...)
 	return d
 }
 

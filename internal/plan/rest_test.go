@@ -165,15 +165,16 @@ func TestAnInstanceComesToRestWhateverIsToBeLeft(t *testing.T) {
 			}
 		}
 		before := fmt.Sprintf("%+v", *s)
-		p := w.rest(t)
+		if p := w.rest(t); s.Size != w.snap.Policy.Nodes && len(p.Holds) == 0 {
+			t.Fatalf("%d pods, and nobody says why: %v\n%s", s.Size, w.steps, before)
+		}
 		// uncordoned
 		clear(w.leave)
 		for i := range s.Nodes {
 			s.Nodes[i].Evacuate = ""
 		}
-		_ = p
 		w.steps = append(w.steps, "uncordoned")
-		p = w.rest(t)
+		p := w.rest(t)
 		for _, h := range p.Holds {
 			if h.Reason != model.Paused {
 				t.Fatalf("%v\n%v\n%s", p.Holds, w.steps, before)
