@@ -30,7 +30,7 @@ const removalFolder = "aws-node-termination-handler/"
 // when they may stay.
 func WhyEvacuate(host *corev1.Node) string {
 	if evacuationAsked(host.Annotations) {
-		return fmt.Sprintf("host %s has the annotation %s", host.Name, v1alpha1.EvacuateAnnotation)
+		return fmt.Sprintf("host %s has the annotation %s%s", host.Name, v1alpha1.EvacuateAnnotation, open(host))
 	}
 	if host.DeletionTimestamp != nil {
 		return fmt.Sprintf("host %s is being deleted", host.Name)
@@ -44,6 +44,16 @@ func WhyEvacuate(host *corev1.Node) string {
 		}
 	}
 	return ""
+}
+
+// open warns of a host that is to be left and keeps no pod off: the very pod that is to
+// take over may be started there. What a pod template says of hosts changes only with its
+// user's wishes, since that restarts every pod: so it is the cordon that keeps them off.
+func open(host *corev1.Node) string {
+	if host.Spec.Unschedulable {
+		return ""
+	}
+	return ", and is not cordoned, so new pods may start on it"
 }
 
 // podEvacuates is a request for one pod alone.

@@ -22,8 +22,9 @@ func TestPrimariesLeaveAHostThatIsToGo(t *testing.T) {
 		`{spec: {taints: [{key: node.kubernetes.io/unschedulable, effect: NoSchedule}]}}`:                         "host host-a has the taint node.kubernetes.io/unschedulable",
 		`{spec: {taints: [{key: dedicated, value: cache, effect: NoSchedule}]}}`:                                  "",
 		`{spec: {taints: [{key: node.kubernetes.io/disk-pressure, effect: NoSchedule}]}}`:                         "",
-		`{metadata: {annotations: {valkeeper.io/evacuate: ""}}}`:                                                  "host host-a has the annotation valkeeper.io/evacuate",
-		`{metadata: {annotations: {valkeeper.io/evacuate: "rack 7 is rewired at noon"}}}`:                         "host host-a has the annotation valkeeper.io/evacuate",
+		`{metadata: {annotations: {valkeeper.io/evacuate: ""}}}`:                                                  "host host-a has the annotation valkeeper.io/evacuate, and is not cordoned, so new pods may start on it",
+		`{metadata: {annotations: {valkeeper.io/evacuate: "rack 7 is rewired at noon"}}}`:                         "host host-a has the annotation valkeeper.io/evacuate, and is not cordoned, so new pods may start on it",
+		`{metadata: {annotations: {valkeeper.io/evacuate: ""}}, spec: {unschedulable: true}}`:                     "host host-a has the annotation valkeeper.io/evacuate",
 		`{metadata: {annotations: {valkeeper.io/evacuate: "false"}}}`:                                             "",
 		`{metadata: {deletionTimestamp: "2026-05-01T12:00:00Z"}}`:                                                 "host host-a is being deleted",
 	} {
