@@ -102,12 +102,12 @@ func run() error {
 	}
 	recorder := mgr.GetEventRecorder("valkeeper")
 	pool := servers.NewPool()
-	calm, hosts := controller.NewCalm(), controller.NewHosts()
+	calm, hosts := controller.NewCalm(), controller.NewHostWatch()
 	reconciler := &controller.Reconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Servers: pool, Turns: act.NewTurns(), Calm: calm, Hosts: hosts,
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Servers: pool, Turns: act.NewTurns(), Calm: calm, HostWatch: hosts,
 		Sentries: controller.NewSentries(),
 		Observer: observe.Observer{Reader: mgr.GetClient(), Servers: pool, Calm: calm, Zones: observe.NewZones(mgr.GetAPIReader()),
-			Hosts:       observe.NewHosts(mgr.GetAPIReader()),
+			LostHosts:   observe.NewLostHosts(mgr.GetAPIReader()),
 			Silence:     observe.NewSilence(),
 			Evacuations: hosts.Evacuations,
 			Now:         time.Now},

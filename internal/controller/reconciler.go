@@ -41,17 +41,17 @@ const (
 type Reconciler struct {
 	Client client.Client
 	// Live reads past every cache.
-	Live     client.Reader
-	Observer observe.Observer
-	Servers  *servers.Pool
-	Turns    *act.Turns
-	Sentries *Sentries
-	Calm     *Calm
-	Hosts    *Hosts
-	Events   *Events
-	Objects  Objects
-	refused  refusals
-	reported reports
+	Live      client.Reader
+	Observer  observe.Observer
+	Servers   *servers.Pool
+	Turns     *act.Turns
+	Sentries  *Sentries
+	Calm      *Calm
+	HostWatch *HostWatch
+	Events    *Events
+	Objects   Objects
+	refused   refusals
+	reported  reports
 }
 
 // Reconcile is one turn of the loop for one instance.

@@ -40,7 +40,7 @@ func (r *Reconciler) SetUp(ctx context.Context, mgr ctrl.Manager, workers int) e
 	if err := r.listenForCalm(ctx, mgr); err != nil {
 		return err
 	}
-	if err := r.Hosts.watch(ctx, mgr); err != nil {
+	if err := r.HostWatch.watch(ctx, mgr); err != nil {
 		return err
 	}
 	return ctrl.NewControllerManagedBy(mgr).
@@ -54,7 +54,7 @@ func (r *Reconciler) SetUp(ctx context.Context, mgr ctrl.Manager, workers int) e
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(instanceOfPod)).
 		WatchesMetadata(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(instanceOfPod)).
 		WatchesRawSource(source.Channel(r.Sentries.Alarms(), &handler.EnqueueRequestForObject{})).
-		WatchesRawSource(r.Hosts.source(mgr.GetClient())).
+		WatchesRawSource(r.HostWatch.source(mgr.GetClient())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
 			ReconciliationTimeout:   turnTimeout,

@@ -224,7 +224,7 @@ func TestAHostIsLostOnlyForAServerThatIsSilent(t *testing.T) {
 	for s, want := range map[*fake.Server]bool{speaking: false, silent: true} {
 		n := at(s, model.PodRunning)
 		n.Host = "host-b"
-		if n = askedInCluster(t, Observer{Hosts: NewHosts(hosts(new(int), func() error { return nil }))}, n); n.HostLost != want {
+		if n = askedInCluster(t, Observer{LostHosts: NewLostHosts(hosts(new(int), func() error { return nil }))}, n); n.HostLost != want {
 			t.Errorf("lost %t: %+v", n.HostLost, n)
 		}
 	}

@@ -35,8 +35,8 @@ type Observer struct {
 	Servers *servers.Pool
 	Calm    Calm
 	Zones   *Zones
-	// Hosts tells of hosts that have fallen silent, where that matters.
-	Hosts *Hosts
+	// LostHosts tells of hosts that have fallen silent, where that matters.
+	LostHosts *LostHosts
 	// Silence remembers since when servers have not answered.
 	Silence *Silence
 	// Evacuations tells which hosts are to be left by primaries.

@@ -60,7 +60,7 @@ func (o Observer) askAll(ctx context.Context, r round, nodes []*model.Node) {
 		return
 	}
 	for _, n := range nodes {
-		n.HostLost = !n.Server.Answered && o.Hosts.Lost(ctx, n.Host)
+		n.HostLost = !n.Server.Answered && o.LostHosts.Has(ctx, n.Host)
 	}
 }
 

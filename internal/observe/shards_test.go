@@ -47,7 +47,7 @@ func shardPod(v *v1alpha1.Valkey, k, i int) *corev1.Pod {
 func lookAtRing(t *testing.T, v *v1alpha1.Valkey, applied Applied, objects ...client.Object) model.Snapshot {
 	t.Helper()
 	c := fake.NewClientBuilder().WithObjects(objects...).Build()
-	o := Observer{Reader: c, Servers: servers.NewPool(), Calm: calm{}, Zones: NewZones(c), Hosts: NewHosts(c), Now: func() time.Time { return now }}
+	o := Observer{Reader: c, Servers: servers.NewPool(), Calm: calm{}, Zones: NewZones(c), LostHosts: NewLostHosts(c), Now: func() time.Time { return now }}
 	snap, err := o.Look(t.Context(), v, servers.Credentials{}, applied)
 	if err != nil {
 		t.Fatal(err)

@@ -22,7 +22,7 @@ func TestAHostIsLostOnceKubernetesDoesNotHearOfIt(t *testing.T) {
 	}
 	api := fake.NewClientBuilder().WithObjects(host("ready", of(corev1.ConditionTrue)), host("not-ready", of(corev1.ConditionFalse)),
 		host("unheard-of", of(corev1.ConditionUnknown)), host("new")).Build()
-	h := NewHosts(interceptor.NewClient(api, interceptor.Funcs{
+	h := NewLostHosts(interceptor.NewClient(api, interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
 			if key.Name == "forbidden" {
 				return errors.New("you may not")
@@ -30,7 +30,7 @@ func TestAHostIsLostOnceKubernetesDoesNotHearOfIt(t *testing.T) {
 			return c.Get(ctx, key, obj, opts...)
 		}}))
 	for name, want := range map[string]bool{"ready": false, "not-ready": false, "unheard-of": true, "gone": true, "new": false, "forbidden": false, "": false} {
-		if have := h.Lost(t.Context(), name); have != want {
+		if have := h.Has(t.Context(), name); have != want {
 			t.Errorf("%s: lost %t", name, have)
 		}
 	}
@@ -38,15 +38,15 @@ func TestAHostIsLostOnceKubernetesDoesNotHearOfIt(t *testing.T) {
 
 func TestAHostIsAskedForAgainAfterAMoment(t *testing.T) {
 	asked, moment := 0, now
-	h := NewHosts(hosts(&asked, func() error { return nil }))
+	h := NewLostHosts(hosts(&asked, func() error { return nil }))
 	h.now = func() time.Time { return moment }
 	for range 5 {
-		h.Lost(t.Context(), "host-a")
+		h.Has(t.Context(), "host-a")
 	}
 	if asked != 1 {
 		t.Errorf("asked %d times", asked)
 	}
-	if moment = moment.Add(hostKept); h.Lost(t.Context(), "host-a") || asked != 2 {
+	if moment = moment.Add(hostKept); h.Has(t.Context(), "host-a") || asked != 2 {
 		t.Errorf("asked %d times", asked)
 	}
 }

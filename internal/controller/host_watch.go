@@ -30,22 +30,22 @@ const hostNews = 1024
 // away the node that is to take over from it; one that may not know must start all the same.
 const hostsPatience = 5 * time.Second
 
-// Hosts watches the hosts of the Kubernetes cluster for one thing: whether primaries are
+// HostWatch watches the hosts of the Kubernetes cluster for one thing: whether primaries are
 // to leave them. It has a cache of its own, because one that may not be filled, where the
 // operator has no right to watch nodes, would keep all others from starting.
-type Hosts struct {
+type HostWatch struct {
 	Evacuations *observe.Evacuations
 	news        chan event.GenericEvent
 	heard       func() bool // of all hosts that there were when the watch began
 }
 
-// NewHosts has heard of none yet.
-func NewHosts() *Hosts {
-	return &Hosts{Evacuations: observe.NewEvacuations(), news: make(chan event.GenericEvent, hostNews)}
+// NewHostWatch has heard of none yet.
+func NewHostWatch() *HostWatch {
+	return &HostWatch{Evacuations: observe.NewEvacuations(), news: make(chan event.GenericEvent, hostNews)}
 }
 
 // watch begins with the manager, whether it leads or not.
-func (h *Hosts) watch(ctx context.Context, mgr ctrl.Manager) error {
+func (h *HostWatch) watch(ctx context.Context, mgr ctrl.Manager) error {
 	hosts, err := cache.New(mgr.GetConfig(), cache.Options{HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
 		ByObject: map[client.Object]cache.ByObject{&corev1.Node{}: {Transform: stripHost}}})
 	if err != nil {
@@ -70,7 +70,7 @@ type everywhere struct{ manager.RunnableFunc }
 // NeedLeaderElection is false.
 func (everywhere) NeedLeaderElection() bool { return false }
 
-func (h *Hosts) handler() toolscache.ResourceEventHandler {
+func (h *HostWatch) handler() toolscache.ResourceEventHandler {
 	return toolscache.ResourceEventHandlerFuncs{
 		AddFunc:    h.hear,
 		UpdateFunc: func(_, now any) { h.hear(now) },
@@ -79,19 +79,19 @@ func (h *Hosts) handler() toolscache.ResourceEventHandler {
 				obj = gone.Obj
 			}
 			if host, ok := obj.(*corev1.Node); ok {
-				h.note(host, "") // whether it is lost is another question (observe.Hosts)
+				h.note(host, "") // whether it is lost is another question (observe.LostHosts)
 			}
 		},
 	}
 }
 
-func (h *Hosts) hear(obj any) {
+func (h *HostWatch) hear(obj any) {
 	if host, ok := obj.(*corev1.Node); ok {
 		h.note(host, observe.WhyEvacuate(host))
 	}
 }
 
-func (h *Hosts) note(host *corev1.Node, why string) {
+func (h *HostWatch) note(host *corev1.Node, why string) {
 	if !h.Evacuations.Note(host.Name, why) {
 		return
 	}
@@ -102,7 +102,7 @@ func (h *Hosts) note(host *corev1.Node, why string) {
 }
 
 // source leads from a host of which there is news to the instances that have pods there.
-func (h *Hosts) source(pods client.Reader) source.Source {
+func (h *HostWatch) source(pods client.Reader) source.Source {
 	return patient{h.heard, source.Channel(h.news, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, host client.Object) []reconcile.Request {
 		return instancesOn(ctx, pods, host.GetName())
 	}))}

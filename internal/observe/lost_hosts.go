@@ -14,9 +14,9 @@ import (
 // takes most of a minute to say so.
 const hostKept = 3 * time.Second
 
-// Hosts tells which hosts Kubernetes has lost. Only those of silent servers are
+// LostHosts tells which hosts Kubernetes has lost. Only those of silent servers are
 // asked for, one by one; see Zones.
-type Hosts struct {
+type LostHosts struct {
 	reader client.Reader
 	now    func() time.Time
 	mu     sync.Mutex
@@ -28,15 +28,15 @@ type host struct {
 	read time.Time
 }
 
-// NewHosts reads from the API server itself.
-func NewHosts(live client.Reader) *Hosts {
-	return &Hosts{reader: live, now: time.Now, known: map[string]host{}}
+// NewLostHosts reads from the API server itself.
+func NewLostHosts(live client.Reader) *LostHosts {
+	return &LostHosts{reader: live, now: time.Now, known: map[string]host{}}
 }
 
-// Lost says that a host has gone, or that Kubernetes has not heard of it for longer
+// Has says that a host has gone, or that Kubernetes has not heard of it for longer
 // than a host may be silent. One that says itself that it is not ready lives, and its
 // servers may, as while it shuts down. One that cannot be read is not known to be lost.
-func (h *Hosts) Lost(ctx context.Context, name string) bool {
+func (h *LostHosts) Has(ctx context.Context, name string) bool {
 	if h == nil || name == "" {
 		return false
 	}
@@ -53,7 +53,7 @@ func (h *Hosts) Lost(ctx context.Context, name string) bool {
 	return known.lost
 }
 
-func (h *Hosts) read(ctx context.Context, name string) bool {
+func (h *LostHosts) read(ctx context.Context, name string) bool {
 	// The look at the servers may have used up its own time.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), zoneTimeout)
 	defer cancel()
