@@ -124,7 +124,7 @@ func begins(policy model.Policy, shard model.Shard, step model.Step) bool {
 	case model.Drain:
 		return s.Start
 	case model.Scale:
-		return s.To < s.From || surges(policy, s)
+		return s.To < s.From || addsExtra(policy, s)
 	default:
 		return false
 	}

@@ -36,8 +36,8 @@ func surgeOut(policy model.Policy, shard model.Shard) model.Decision {
 	return model.Do(model.Scale{From: shard.Size, To: policy.Nodes + 1})
 }
 
-// surges says that a step adds the extra node of a rollout.
-func surges(policy model.Policy, step model.Step) bool {
+// addsExtra says that a step adds the extra node of a rollout.
+func addsExtra(policy model.Policy, step model.Step) bool {
 	s, ok := step.(model.Scale)
 	return ok && s.From == policy.Nodes && s.To == policy.Nodes+1
 }
