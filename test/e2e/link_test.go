@@ -26,9 +26,7 @@ func TestARolloutHoldsWhileReplicasCannotSyncAndGoesOnByItself(t *testing.T) {
 // Here the whole host is cut off, with the kubelet on it.
 func TestARolloutHoldsWhileAHostIsCutOffAndGoesOnByItself(t *testing.T) {
 	w := enter(t)
-	if cluster.Settings.Kind != "testbed" {
-		t.Skip(bed.ErrNoTestbed)
-	}
+	w.onTestbed()
 	i := w.make("cache")
 	replica, host, elsewhere := w.spare(i)
 	ledger := w.write(i, bed.Load{Writers: bed.Light.Writers, Rate: bed.Light.Rate, Host: elsewhere})

@@ -127,19 +127,48 @@ func (w *world) failedOver(i *bed.Instance, from, to string) {
 	w.Logf("why: %s", f.Why)
 }
 
+// loss is the end of a primary that nobody has announced.
+type loss struct {
+	end func() error
+	// undo is nil for what Kubernetes undoes by itself.
+	undo func(ctx context.Context) error
+	// alone is how long two servers may be writable after that.
+	alone time.Duration
+}
+
+// loses has an instance lose its primary under writes, until another one is in its place,
+// the old one follows it, and nothing is lost but what was on its way.
+func (w *world) loses(i *bed.Instance, ledger *bed.Ledger, old string, l loss) (heir string, run report.Run) {
+	w.Helper()
+	w.must(ledger.AwaitWrites(w.ctx, 500))
+	if l.undo != nil {
+		w.Cleanup(func() { _ = l.undo(context.WithoutCancel(w.ctx)) })
+	}
+	w.must(l.end())
+	heir, after := w.replacedPrimary(i, old)
+	w.Logf("%s was replaced by %s after %s", old, heir, after.Round(10*time.Millisecond))
+	if l.undo != nil {
+		w.must(ledger.AwaitWrites(w.ctx, 500))
+		w.must(l.undo(w.ctx))
+		took := w.onlyPrimary(i, l.alone)
+		w.Logf("one primary alone within %s of its return", took.Round(10*time.Millisecond))
+	}
+	w.sameEverywhere(i)
+	if now := w.primary(i); now != heir {
+		w.Errorf("the primary is %s, and clients were led to %s", now, heir)
+	}
+	return heir, w.bounded(ledger)
+}
+
 func TestAKilledPrimaryIsReplacedAtOnce(t *testing.T) {
 	t.Parallel()
 	w := enter(t)
 	w.onTestbed()
 	i := w.make("cache")
-	ledger := w.write(i, bed.Light)
-	w.must(ledger.AwaitWrites(w.ctx, 500))
-	old := w.primary(i)
-	w.must(i.Process(w.ctx, "kill", old))
-	heir, _ := w.replacedPrimary(i, old)
-	w.sameEverywhere(i)
+	ledger, old := w.write(i, bed.Light), w.primary(i)
+	heir, run := w.loses(i, ledger, old, loss{end: func() error { return i.Process(w.ctx, "kill", old) }})
 	w.failedOver(i, old, heir)
-	if run := w.bounded(ledger); run.LongestGapMs > 10_000 {
+	if run.LongestGapMs > 10_000 {
 		t.Errorf("no write was acknowledged for %.0f ms", run.LongestGapMs)
 	}
 }
@@ -148,17 +177,8 @@ func TestAPrimarysPodDeletedWithoutGraceIsReplaced(t *testing.T) {
 	t.Parallel()
 	w := enter(t)
 	i := w.make("cache")
-	ledger := w.write(i, bed.Light)
-	w.must(ledger.AwaitWrites(w.ctx, 500))
-	old := w.primary(i)
-	for _, p := range w.pods(i) {
-		if p.Name == old {
-			w.must(cluster.Delete(w.ctx, &p, client.GracePeriodSeconds(0)))
-		}
-	}
-	w.replacedPrimary(i, old)
-	w.sameEverywhere(i)
-	w.bounded(ledger)
+	ledger, old := w.write(i, bed.Light), w.anyPrimary(i)
+	w.loses(i, ledger, old.Name, loss{end: func() error { return cluster.Delete(w.ctx, &old, client.GracePeriodSeconds(0)) }})
 }
 
 // A server that stands still is silent, and no less primary than before. When it goes
@@ -168,23 +188,13 @@ func TestAFrozenPrimaryIsReplacedAndDemotedWhenItGoesOn(t *testing.T) {
 	w := enter(t)
 	w.onTestbed()
 	i := w.make("cache")
-	ledger := w.write(i, bed.Light)
-	w.must(ledger.AwaitWrites(w.ctx, 500))
-	old := w.primary(i)
-	w.must(i.Process(w.ctx, "freeze", old))
-	t.Cleanup(func() { _ = i.Process(context.WithoutCancel(w.ctx), "thaw", old) })
-	heir, after := w.replacedPrimary(i, old)
-	w.Logf("%s was replaced by %s after %s", old, heir, after.Round(10*time.Millisecond))
+	ledger, old := w.write(i, bed.Light), w.primary(i)
+	heir, _ := w.loses(i, ledger, old, loss{
+		end:   func() error { return i.Process(w.ctx, "freeze", old) },
+		undo:  func(ctx context.Context) error { return i.Process(ctx, "thaw", old) },
+		alone: toDemote,
+	})
 	w.failedOver(i, old, heir)
-	w.must(ledger.AwaitWrites(w.ctx, 500))
-	w.must(i.Process(w.ctx, "thaw", old))
-	took := w.onlyPrimary(i, toDemote)
-	w.Logf("one primary alone within %s of its going on", took.Round(10*time.Millisecond))
-	w.sameEverywhere(i)
-	if now := w.primary(i); now != heir {
-		t.Errorf("the primary is %s, and clients were led to %s", now, heir)
-	}
-	w.bounded(ledger)
 }
 
 // A stall that is shorter than spec.recovery.downAfter is no loss.
@@ -240,18 +250,12 @@ func TestAPrimaryWhoseHostIsCutOffIsReplacedAndFollowsWhenItIsBack(t *testing.T)
 	i := w.make("cache")
 	primary, operators := w.primaryElsewhere(i)
 	ledger := w.write(i, bed.Load{Writers: bed.Light.Writers, Rate: bed.Light.Rate, Host: operators})
-	w.must(ledger.AwaitWrites(w.ctx, 500))
-	w.must(cluster.Node(w.ctx, "cut", primary.Spec.NodeName))
-	heal := func() error { return cluster.Node(context.WithoutCancel(w.ctx), "heal", primary.Spec.NodeName) }
-	t.Cleanup(func() { _ = heal() })
-	heir, after := w.replacedPrimary(i, primary.Name)
-	w.Logf("%s was replaced by %s after %s", primary.Name, heir, after.Round(10*time.Millisecond))
-	w.must(ledger.AwaitWrites(w.ctx, 500))
-	w.must(heal())
-	w.onlyPrimary(i, toCome) // the host's link takes a while to be used again
-	w.sameEverywhere(i)
+	heir, _ := w.loses(i, ledger, primary.Name, loss{
+		end:   func() error { return cluster.Node(w.ctx, "cut", primary.Spec.NodeName) },
+		undo:  func(ctx context.Context) error { return cluster.Node(ctx, "heal", primary.Spec.NodeName) },
+		alone: toCome, // the host's link takes a while to be used again
+	})
 	w.failedOver(i, primary.Name, heir)
-	w.bounded(ledger)
 }
 
 // The operator is cut off together with the replica on its host. It sees one server of

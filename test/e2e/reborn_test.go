@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/test/bed"
 )
 
@@ -163,7 +162,7 @@ func TestAStandaloneServerThatIsKilledComesBackWithItsVolume(t *testing.T) {
 	t.Parallel()
 	w := enter(t)
 	w.onTestbed()
-	i := w.make("single", func(v *v1alpha1.Valkey) { v.Spec.Topology = v1alpha1.TopologyStandalone })
+	i := w.make("single", single)
 	w.must(i.Fill(w.ctx, rebornData))
 	w.command(i, w.primary(i), "SAVE")
 	for _, end := range []func(p corev1.Pod){
