@@ -214,13 +214,26 @@ func TestAPrimaryWithoutSlotsHasNothingToHandOver(t *testing.T) {
 
 // Slots move for as long as it takes, batch after batch.
 func TestAPrimaryThatLeavesItsHostGoesBeforeTheNextSlotsThatMoveThere(t *testing.T) {
+	receives := func(w *world) {
+		grown(w)
+		batch := w.self(0, 0).Slots.Highest(1024)
+		w.self(0, 0).Slots, w.self(3, 0).Slots = w.self(0, 0).Slots.Minus(batch), batch
+		w.node(3, 0).Evacuate = "host is cordoned"
+	}
 	play(t, []scene{
-		{name: "it receives them", given: given(func(w *world) {
-			grown(w)
-			batch := w.self(0, 0).Slots.Highest(1024)
-			w.self(0, 0).Slots, w.self(3, 0).Slots = w.self(0, 0).Slots.Minus(batch), batch
-			w.node(3, 0).Evacuate = "host is cordoned"
-		}), steps: map[int]string{3: "hand over v-shard-3-0 to v-shard-3-1"}, holds: []string{"0:OtherShards:", "1:OtherShards:", "2:OtherShards:"}},
+		{name: "it receives them", given: given(receives), steps: map[int]string{3: "hand over v-shard-3-0 to v-shard-3-1"},
+			holds: []string{"0:OtherShards:", "1:OtherShards:", "2:OtherShards:"}},
+		{name: "but a slot that is half moved arrives first", given: given(func(w *world) {
+			receives(w)
+			w.self(1, 0).Giving = map[int]string{6000: "3.0"}
+		}), steps: map[int]string{1: "move 1 slots from v-shard-1-0 to v-shard-3-0, key by key"},
+			holds: []string{"0:SlotsMoving:v-shard-1-0", "2:SlotsMoving:v-shard-1-0", "3:EvacuationWaits:v-shard-3-0", "3:SlotsMoving:v-shard-1-0"}},
+		{name: "also when only the taker knows of it, and its pod is on its way out", given: given(func(w *world) {
+			receives(w)
+			w.self(3, 0).Taking = map[int]string{6000: "1.0"}
+			w.node(3, 0).Phase = model.PodTerminating
+		}), steps: map[int]string{1: "move 1 slots from v-shard-1-0 to v-shard-3-0, key by key"},
+			holds: []string{"0:SlotsMoving:v-shard-3-0", "2:SlotsMoving:v-shard-3-0"}},
 	})
 }
 
@@ -257,6 +270,37 @@ func TestAnEvictionIsWaitedForOnlyWhereAnExtraNodeIs(t *testing.T) {
 			if h.Reason == model.EvictionAwaited {
 				t.Errorf("%s: %s", name, h)
 			}
+		}
+	}
+}
+
+// The drain has sent the only replica away, or a second server has just been made.
+func TestAReplicaThatCannotTakeOverSaysWhyInKubernetesWords(t *testing.T) {
+	noRoom := func(n *model.Node) {
+		starting(n)
+		n.Trouble = "it cannot be scheduled: 0/3 nodes are available"
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*model.Node)
+		words  string
+	}{
+		{"no room", noRoom, "NodeDown: v-1: it cannot be scheduled: 0/3 nodes are available"},
+		{"not there yet", absent, "PodStarting: v-1: its pod has not started yet"},
+		{"it crashes", func(n *model.Node) {
+			starting(n)
+			n.Phase, n.Trouble = model.PodRunning, "CrashLoopBackOff: its server ended with code 1"
+		}, "NodeDown: v-1: CrashLoopBackOff: its server ended with code 1"},
+		{"on its way out", func(n *model.Node) { n.Phase = model.PodTerminating }, "PodStarting: v-1: its pod is on its way out"},
+	} {
+		given := surged(alone(healthy()))
+		both(at(1, c.change), leave(0))(&given.Shards[0])
+		p, err := plan.Next(given)
+		if err != nil || len(p.Steps) > 0 || len(p.Holds) != 2 {
+			t.Fatalf("%s: %+v, %v", c.name, p, err)
+		}
+		if p.Holds[0].Reason != model.EvacuationWaits || p.Holds[1].String() != c.words {
+			t.Errorf("%s: %v", c.name, p.Holds)
 		}
 	}
 }

@@ -123,9 +123,11 @@ func noTarget(shard model.Shard, primary model.Node, candidates []model.Node, ma
 	for _, n := range candidates {
 		switch {
 		case n.Name == primary.Name:
-		case !shard.Stays(n):
+		case n.Phase == model.PodTerminating || n.Ordinal >= shard.Size:
 			holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.PodStarting, Node: n.Name,
 				Detail: "its pod is on its way out"})
+		case n.Phase != model.PodRunning || (n.Down() && n.Trouble != ""):
+			holds = append(holds, downHold(shard, primary, n))
 		case n.Evacuate != "":
 			holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.EvacuationWaits, Node: n.Name,
 				Detail: "no role moves to it: " + n.Evacuate})
