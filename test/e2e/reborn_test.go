@@ -72,10 +72,10 @@ func (w *world) rebirth(i *bed.Instance, name string, end func(p corev1.Pod)) {
 	began := time.Now()
 	w.must(i.Wipe(w.ctx, victim.Name))
 	end(victim)
-	w.must(bed.Await(w.ctx, toCome, func(ctx context.Context) (bool, string, error) {
+	w.must(bed.Await(w.ctx, toHeal, func(ctx context.Context) (bool, string, error) {
 		v, err := i.Get(ctx)
 		// The status of before the end is still Ready.
-		return err == nil && w.endedSince(i, victim), "its end has not been seen: " + bed.Summary(v), err
+		return err == nil && w.backSince(i, victim), victim.Name + " is not back: " + bed.Summary(v), err
 	}))
 	w.must(i.AwaitReady(w.ctx, toHeal))
 	missing, err := i.Unfilled(w.ctx, rebornData)
@@ -87,14 +87,14 @@ func (w *world) rebirth(i *bed.Instance, name string, end func(p corev1.Pod)) {
 	say("%s %s (%s): nothing lost, whole after %s", w.Name(), name, victim.Name, time.Since(began).Round(100*time.Millisecond))
 }
 
-// endedSince says that the server's process is another one, or its pod is.
-func (w *world) endedSince(i *bed.Instance, was corev1.Pod) bool {
+// backSince says that the server's process is another one, or its pod is, and in service.
+func (w *world) backSince(i *bed.Instance, was corev1.Pod) bool {
 	w.Helper()
 	for _, p := range w.pods(i) {
 		if p.Name != was.Name {
 			continue
 		}
-		return p.UID != was.UID || restarts(p) > restarts(was)
+		return ready(p) && (p.UID != was.UID || restarts(p) > restarts(was))
 	}
 	return false
 }
@@ -171,8 +171,8 @@ func TestAStandaloneServerThatIsKilledComesBackWithItsVolume(t *testing.T) {
 	} {
 		victim := w.anyPrimary(i)
 		end(victim)
-		w.must(bed.Await(w.ctx, toCome, func(context.Context) (bool, string, error) {
-			return w.endedSince(i, victim), "its end has not been seen", nil
+		w.must(bed.Await(w.ctx, toHeal, func(context.Context) (bool, string, error) {
+			return w.backSince(i, victim), victim.Name + " is not back", nil
 		}))
 		w.must(i.AwaitReady(w.ctx, toRoll))
 		missing, err := i.Unfilled(w.ctx, rebornData)
