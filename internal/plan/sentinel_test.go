@@ -200,7 +200,7 @@ func TestNothingIsTouchedWhileSentinelsAreNotOfOneMind(t *testing.T) {
 		{name: "not in TILT mode", given: with(watched(almost()), func(s *model.SentinelSet) { s.Nodes[1].Tilt = true }),
 			hold: model.SentinelsDisagree, of: "v-sentinel-1"},
 		{name: "not to one that they do not know", given: with(watched(almost()), func(s *model.SentinelSet) { s.Nodes[1].Watch.Replicas = s.Nodes[1].Watch.Replicas[1:] }),
-			hold: model.NoGoodReplica, of: "v-1"},
+			hold: model.SentinelsDisagree, of: "v-sentinel-1"},
 		{name: "nor to one that they do not reach", given: with(watched(almost()), func(s *model.SentinelSet) { s.Nodes[1].Watch.Replicas[0].Down = true }),
 			hold: model.NoGoodReplica, of: "v-1"},
 		{name: "nor to one whose priority they have not seen", given: with(watched(almost()), func(s *model.SentinelSet) { s.Nodes[1].Watch.Replicas[0].Priority = 0 }),

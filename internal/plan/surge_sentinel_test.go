@@ -42,6 +42,12 @@ func TestTheExtraNodeComesLast(t *testing.T) {
 		{name: "but not because of one that nobody promotes", given: spared(), change: both(at(1, broken), ranked(1, 0)), step: "drain v-1"},
 		{name: "which ends with that", given: spared(), change: ranked(2, model.UsualPriority),
 			step: "give v-2 the replica-priority 200 (it leaves after the rollout)"},
+		{name: "nobody is touched before Sentinels know it: they hear of it from the primary alone", given: with(spared(), each(func(n *model.SentinelNode) {
+			n.Watch.Replicas = n.Watch.Replicas[:1]
+		})), hold: model.SentinelsDisagree, of: "v-sentinel-0"},
+		{name: "but a primary on its way out hands over", given: with(spared(), each(func(n *model.SentinelNode) {
+			n.Watch.Replicas = n.Watch.Replicas[:1]
+		})), change: leavesFor(0), step: "hand over v-0 to v-1"},
 		{name: "the role goes to one that stays", given: spared(), change: revised(1, "new"), step: "hand over v-0 to v-1"},
 		{name: "once Sentinels know whom to choose first", given: with(spared(), seenAs(2, model.UsualPriority)), change: revised(1, "new"),
 			hold: model.NoGoodReplica, of: "v-2"},

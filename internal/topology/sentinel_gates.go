@@ -2,18 +2,40 @@ package topology
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/valkeeper/valkeeper/internal/model"
 )
 
 // RestartGates hold while too few Sentinels agree on the primary, or fail over: what
-// is taken down now may be what they are about to promote.
+// is taken down now may be what they are about to promote. And they hold while one does not
+// know a replica that is in service, such as the extra node of a rollout: they hear of one
+// from the primary alone, and if that were lost, nobody could have it promoted any more.
 func (s sentinel) RestartGates(shard model.Shard) []model.Hold {
 	primary, ok := shard.Primary()
 	if !ok {
 		return nil
 	}
-	return s.unrest(shard, primary)
+	if holds := s.unrest(shard, primary); len(holds) > 0 {
+		return holds
+	}
+	for _, n := range s.watching() {
+		if name := unheardOf(shard, primary, n); name != "" && shard.Stays(primary) {
+			return []model.Hold{hold(shard, model.SentinelsDisagree, n.Name, "it does not know "+name+" yet, which takes up to 10 s")}
+		}
+	}
+	return nil
+}
+
+// unheardOf is a replica in service that a Sentinel does not know; empty when there is none.
+func unheardOf(shard model.Shard, primary model.Node, n model.SentinelNode) string {
+	for _, r := range shard.Nodes {
+		known := slices.ContainsFunc(n.Watch.Replicas, func(w model.WatchedReplica) bool { return w.Address == r.Address })
+		if !known && r.Name != primary.Name && r.InService && model.Attached(primary, r) {
+			return r.Name
+		}
+	}
+	return ""
 }
 
 // HandoverGates hold besides until every Sentinel that answers knows the target as a

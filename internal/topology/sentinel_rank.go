@@ -15,7 +15,7 @@ func (s sentinel) rank(shard model.Shard, primary model.Node) model.Decision {
 		}
 		wished, why := s.priority(shard, primary, n)
 		inStep := n.InService && model.Attached(primary, n)
-		if wished == n.Server.Priority || (n.Server.Priority == 0 && !inStep) {
+		if wished == n.Server.Priority || (wished > 0 && !inStep) {
 			continue
 		}
 		return model.Do(model.Rank{Node: n.Ref, Priority: wished, Why: why})

@@ -194,7 +194,7 @@ func (a *act) resetWatch(step model.ResetWatch) {
 	}
 	a.checkTakeSentinel(&a.s, k, "reset")
 	a.checkForget(&a.s, k)
-	t.knows, t.ranked, t.others, t.away = 0, 0, 0, 0
+	t.knows, t.ranked, t.late, t.others, t.away = 0, 0, 0, 0, 0
 	if a.s.fo.by == uint8(k) {
 		a.s.fo = failover{}
 	}
@@ -208,7 +208,8 @@ func (a *act) rank(step model.Rank) {
 		return
 	}
 	a.checkRank(&a.s, int(i), step.Priority)
-	a.s.n[i].zero, a.s.n[i].vouched = step.Priority == 0, step.Priority > 0
+	n := &a.s.n[i]
+	n.zero, n.late, n.vouched = step.Priority == 0, step.Priority == model.LastPriority, step.Priority > 0
 	a.done("ranked")
 }
 

@@ -49,7 +49,7 @@ func (r *run) sentinelFaults(s *State, k int) {
 		return
 	}
 	if f.Reboot {
-		r.sentinel(s, moveReboot, k, func(_ *State, t *sentinel) { t.up, t.ranked = false, 0 })
+		r.sentinel(s, moveReboot, k, func(_ *State, t *sentinel) { t.up, t.ranked, t.late = false, 0, 0 })
 	}
 	if f.Lose && t.watch != nobody {
 		r.sentinel(s, moveLose, k, func(s *State, t *sentinel) {

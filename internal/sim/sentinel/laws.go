@@ -208,6 +208,7 @@ func (r *run) checkHandover(s *State, from, to int) {
 		return // it waits for nobody else
 	}
 	r.othersUp(s, to, from)
+	r.checkExtra(s, from, from)
 }
 
 // checkChoice: law 4, by Sentinel: none that answers would promote what is not to
@@ -222,7 +223,7 @@ func (r *run) checkChoice(s *State, from int) {
 		}
 		for i := range s.n {
 			bad := i >= int(r.world.Wanted) || (from >= int(r.world.Wanted) && s.n[i].stale)
-			if bad && s.s[k].ranked&(1<<i) != 0 && s.sees(k, uint8(i)) {
+			if bad && s.n[from].phase == running && s.eligible(k)&(1<<i) != 0 {
 				r.violate(4, "a handover is to begin, and %s may promote %s", sentinelNames[k], podNames[i])
 			}
 		}
@@ -255,9 +256,14 @@ func (r *run) checkOneMind(s *State, primary int, what string) {
 	}
 }
 
-// othersUp: law 2, nothing is begun while another node is down or not synced.
+// othersUp: law 2, nothing is begun while another node is down or not synced: that of a
+// surge counts as long as the rollout goes on.
 func (r *run) othersUp(s *State, victim, primary int) {
-	for j := range int(min(s.size, r.world.Wanted)) {
+	count := int(min(s.size, r.world.Wanted))
+	if r.world.surges(s) {
+		count = int(s.size)
+	}
+	for j := range count {
 		switch {
 		case j == victim:
 		case s.down(j):
@@ -293,6 +299,7 @@ func (r *run) checkTakeDown(s *State, i int, scaling bool) {
 	p := all[0]
 	r.checkOneMind(s, p, name+" is to go")
 	r.othersUp(s, i, p)
+	r.checkExtra(s, i, p)
 	switch {
 	case s.slice != uint8(p):
 		r.violate(7, "%s is to go, and the primary Service does not lead to %s", name, podNames[p])

@@ -30,7 +30,7 @@ type Trial struct {
 
 // Trials are all mutants, each with one gate removed.
 func Trials() []Trial {
-	return slices.Concat(promoting(), telling(), touching(), rollingSentinels(), leaving())
+	return slices.Concat(promoting(), telling(), touching(), rollingSentinels(), leaving(), surging())
 }
 
 // kind says of a step whether it is the one that a gate is for.

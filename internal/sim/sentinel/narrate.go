@@ -61,6 +61,7 @@ func (n node) String() string {
 	add(n.up && n.primary, "PRIMARY")
 	add(n.up && !n.primary, "of:%s linked=%t", place(n.follows), n.linked)
 	add(n.zero, "priority=0")
+	add(n.late, "comes-last")
 	add(n.evac, "to-leave-its-host")
 	add(n.term >= termHook, "for-its-hook")
 	add(n.fail != failNone, "FAILOVER=%d>%s", n.fail, place(n.target))
@@ -74,6 +75,6 @@ func (t sentinel) String() string {
 	if t.phase == absent {
 		return "absent"
 	}
-	return fmt.Sprintf("%s stale=%t up=%t mute=%t names=%s epoch=%d unset=%t down=%t knows=%03b ranked=%03b others=%04b-%04b",
-		[]string{"absent", "running", "terminating"}[t.phase], t.stale, t.up, t.mute, place(t.watch), t.epoch, t.unset, t.down, t.knows, t.ranked, t.others, t.away)
+	return fmt.Sprintf("%s stale=%t up=%t mute=%t names=%s epoch=%d unset=%t down=%t knows=%03b ranked=%03b-%03b others=%04b-%04b",
+		[]string{"absent", "running", "terminating"}[t.phase], t.stale, t.up, t.mute, place(t.watch), t.epoch, t.unset, t.down, t.knows, t.ranked, t.late, t.others, t.away)
 }

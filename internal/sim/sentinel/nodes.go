@@ -54,7 +54,7 @@ func (r *run) podMove(s *State, i int) {
 // its priority is no more (see docs/adr/0004).
 func (w *World) boot(s *State, i int) {
 	n := &s.n[i]
-	n.up, n.primary, n.follows, n.linked, n.zero = true, false, nobody, false, !w.Mutant.Ranked
+	n.up, n.primary, n.follows, n.linked, n.zero, n.late = true, false, nobody, false, !w.Mutant.Ranked, false
 	n.hist, n.hist2, n.set, n.vouched = n.diskHist, 0, n.diskSet, false
 	for k := range s.s {
 		s.s[k].ranked &^= 1 << i

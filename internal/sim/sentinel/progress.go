@@ -57,7 +57,7 @@ func (r *run) inPlace(s *State, i, primary int) bool {
 		return n.phase == absent
 	}
 	return !s.down(i) && !n.stale && n.drain == drainNo && n.fail == failNone &&
-		(i == primary || (s.attached(i, primary) && (!n.zero || n.evac)))
+		(i == primary || (s.attached(i, primary) && !n.late && (!n.zero || n.evac)))
 }
 
 func (r *run) agrees(s *State, k, primary int) bool {

@@ -64,6 +64,7 @@ type node struct {
 	fail    uint8
 	target  uint8
 	zero    bool // its replica-priority is 0
+	late    bool // its replica-priority is the last one, if it is not 0
 	vouched bool // the operator has let it be promoted, and it follows nobody
 
 	hist, hist2, off2 uint8
@@ -83,9 +84,10 @@ type sentinel struct {
 	unset        bool // it has not been told how to watch
 	down         bool // it finds the primary down
 	// knows are the nodes that it has as primary or replicas, ranked those of them that
-	// it has last seen with a priority above 0, others the Sentinels that it knows, and
-	// away those of them that it knows by an address which is no more.
-	knows, ranked, others, away uint8
+	// it has last seen with a priority above 0, late those of these that come last, others
+	// the Sentinels that it knows, and away those of them that it knows by an address
+	// which is no more.
+	knows, ranked, late, others, away uint8
 }
 
 // failover is one that a Sentinel runs.
@@ -277,12 +279,13 @@ func (s *State) tidySentinel(k int) {
 		return
 	}
 	if t.watch == nobody {
-		t.epoch, t.unset, t.down, t.knows, t.ranked, t.others, t.away = 0, false, false, 0, 0, 0, 0
+		t.epoch, t.unset, t.down, t.knows, t.ranked, t.late, t.others, t.away = 0, false, false, 0, 0, 0, 0, 0
 		return
 	}
 	t.knows |= 1 << t.watch
 	t.away &= t.others
 	t.ranked &= t.knows &^ (1 << t.watch)
+	t.late &= t.ranked
 	if t.down && s.fine(k) {
 		t.down = false
 	}
@@ -354,7 +357,7 @@ func (n *node) tidy() {
 		return
 	}
 	if !n.up {
-		n.primary, n.follows, n.linked, n.fail, n.zero, n.vouched = false, nobody, false, failNone, false, false
+		n.primary, n.follows, n.linked, n.fail, n.zero, n.late, n.vouched = false, nobody, false, failNone, false, false, false
 		n.hist, n.hist2, n.set, n.clients = 0, 0, 0, false
 	}
 	if n.primary {
@@ -366,6 +369,7 @@ func (n *node) tidy() {
 	if n.fail == failNone {
 		n.target = 0
 	}
+	n.late = n.late && !n.zero
 	if n.hist2 == 0 {
 		n.off2 = 0
 	}

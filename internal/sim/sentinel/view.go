@@ -90,7 +90,8 @@ func (w *World) View(s *State) model.Snapshot {
 		}
 	}
 	return model.Snapshot{Instance: "ns/v", Topology: model.Sentinel, Formed: true, Shards: []model.Shard{shard}, Sentinels: w.viewSentinels(s),
-		Policy: model.Policy{Strategy: model.StrategyHandover, Nodes: int(w.Wanted), MaxLag: maxLag, ClientDrain: clientDrain, Durable: w.Durable}}
+		Policy: model.Policy{Strategy: model.StrategyHandover, Nodes: int(w.Wanted), MaxLag: maxLag, ClientDrain: clientDrain, Durable: w.Durable,
+			Surge: w.Surge}}
 }
 
 func revision(stale bool) string {
@@ -141,8 +142,11 @@ func (w *World) viewServer(s *State, i int) model.Server {
 	if n.hist2 != 0 {
 		srv.ReplID2 = historyNames[n.hist2]
 	}
-	if n.zero {
+	switch {
+	case n.zero:
 		srv.Priority = 0
+	case n.late:
+		srv.Priority = model.LastPriority
 	}
 	if n.hist == 0 {
 		srv.Offset = 0
@@ -232,7 +236,10 @@ func (s *State) viewWatch(k int) *model.Watch {
 			continue
 		}
 		r := model.WatchedReplica{Address: s.named(i), Down: !s.sees(k, uint8(i))}
-		if t.ranked&(1<<i) != 0 {
+		switch {
+		case t.late&(1<<i) != 0:
+			r.Priority = model.LastPriority
+		case t.ranked&(1<<i) != 0:
 			r.Priority = model.UsualPriority
 		}
 		out.Replicas = append(out.Replicas, r)

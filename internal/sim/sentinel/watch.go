@@ -50,9 +50,12 @@ func (s *State) around(k int) sentinel {
 	}
 	for i := range s.n {
 		if t.knows&(1<<i) != 0 && s.sees(k, uint8(i)) {
-			t.ranked &^= 1 << i
+			t.ranked, t.late = t.ranked&^(1<<i), t.late&^(1<<i)
 			if !s.n[i].zero && t.watch != uint8(i) {
 				t.ranked |= 1 << i
+			}
+			if s.n[i].late {
+				t.late |= 1 << i
 			}
 		}
 	}
@@ -132,7 +135,7 @@ func (s *State) name(k int, primary, epoch uint8) {
 	if t.watch == primary {
 		return
 	}
-	t.watch, t.down, t.ranked = primary, false, 0
+	t.watch, t.down, t.ranked, t.late = primary, false, 0, 0
 	t.knows |= 1 << primary
 }
 
@@ -198,13 +201,27 @@ func (s *State) elects(k int) bool {
 	return votes >= max(quorum, (bits.OnesCount8(s.s[k].others)+1)/2+1)
 }
 
-// candidates are those that a Sentinel could promote: of what it reaches, and has last
-// seen with a priority, those with the most.
-func (s *State) candidates(k int) (out []int) {
+// eligible are those that a Sentinel could promote, whatever they hold: of what it reaches,
+// and has last seen with a priority, those that do not come last, if there is one.
+func (s *State) eligible(k int) (set uint8) {
 	t := &s.s[k]
+	for i := range s.n {
+		if t.ranked&(1<<i) != 0 && s.sees(k, uint8(i)) {
+			set |= 1 << i
+		}
+	}
+	if first := set &^ t.late; first != 0 {
+		return first
+	}
+	return set
+}
+
+// candidates are those of them with the most.
+func (s *State) candidates(k int) (out []int) {
+	able := s.eligible(k)
 	most := -1
 	for i := range s.n {
-		if t.ranked&(1<<i) == 0 || !s.sees(k, uint8(i)) {
+		if able&(1<<i) == 0 {
 			continue
 		}
 		switch c := s.n[i].set.count(); {

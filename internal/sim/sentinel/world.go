@@ -32,6 +32,8 @@ type World struct {
 	Nodes, Sentinels, Wanted, WantedSentinels uint8
 	// Stale are the nodes, and StaleSentinels the Sentinels, of an older revision.
 	Stale, StaleSentinels uint8
+	// Surge is the user's wish; the zero value is none.
+	Surge model.Surge
 	// Rises: the Sentinels' version rises with their revision.
 	Rises bool
 	// Direct: handovers are the operator's FAILOVER TO, not the Sentinels'.

@@ -33,7 +33,7 @@ const (
 
 // Worlds are what `go test` explores, each of them whole.
 func Worlds() []World {
-	return slices.Concat(rolls(), losses(), leavingWorlds())
+	return slices.Concat(rolls(), losses(), leavingWorlds(), surgingWorlds())
 }
 
 func rolls() []World {
