@@ -50,13 +50,7 @@ func (s *State) around(k int) sentinel {
 	}
 	for i := range s.n {
 		if t.knows&(1<<i) != 0 && s.sees(k, uint8(i)) {
-			t.ranked, t.late = t.ranked&^(1<<i), t.late&^(1<<i)
-			if !s.n[i].zero && t.watch != uint8(i) {
-				t.ranked |= 1 << i
-			}
-			if s.n[i].late {
-				t.late |= 1 << i
-			}
+			t.rank(&s.n[i], i)
 		}
 	}
 	for o := range s.s {
@@ -66,6 +60,17 @@ func (s *State) around(k int) sentinel {
 		}
 	}
 	return t
+}
+
+// rank: a Sentinel sees what priority a node has.
+func (t *sentinel) rank(n *node, i int) {
+	t.ranked, t.late = t.ranked&^(1<<i), t.late&^(1<<i)
+	if !n.zero && t.watch != uint8(i) {
+		t.ranked |= 1 << i
+	}
+	if n.late {
+		t.late |= 1 << i
+	}
 }
 
 // meets: two Sentinels hear each other, by a data node that both of them know.
