@@ -98,3 +98,13 @@ func OwnerOf(setting string) (o OwnedSettings, owned bool) {
 	}
 	return OperatorOwned[i], true
 }
+
+// ClusterClock are the settings that say how often a member of a Cluster looks at the clock,
+// and the only value of each with which a handover that fails loses nothing
+// (docs/adr/0005). They are the servers' and the operator's defaults.
+var ClusterClock = map[string]ConfigValue{"hz": "10", "dynamic-hz": "no"}
+
+// ClusterClockRefusal is the message for a spec.config that sets another one.
+const ClusterClockRefusal = "spec.config may set hz only to 10 and dynamic-hz only to no with topology Cluster, " +
+	"because a failover that has failed ends when its target looks at the clock, " +
+	"and with other values the target may take over after its primary has taken writes again: remove them"

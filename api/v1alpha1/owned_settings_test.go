@@ -64,3 +64,17 @@ func TestTheSchemaHoldsEveryOwnedSetting(t *testing.T) {
 		t.Errorf("config has %d rules, want one for each group and one for the names (%d)", len(rules), len(v1alpha1.OperatorOwned)+1)
 	}
 }
+
+// What the API server lets a member of a cluster have for its clock is what the renderer does.
+func TestTheSchemaHoldsTheClockOfACluster(t *testing.T) {
+	rules := crd(t).Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"].XValidations
+	i := slices.IndexFunc(rules, func(r apiextensionsv1.ValidationRule) bool { return r.Message == v1alpha1.ClusterClockRefusal })
+	if i < 0 {
+		t.Fatalf("no rule says %q: is the CRD current (hack/generate.sh)?", v1alpha1.ClusterClockRefusal)
+	}
+	for name, value := range v1alpha1.ClusterClock {
+		if part := "(!('" + name + "' in self.config) || self.config['" + name + "'] == '" + string(value) + "')"; !strings.Contains(rules[i].Rule, part) {
+			t.Errorf("%s lacks %s", rules[i].Rule, part)
+		}
+	}
+}

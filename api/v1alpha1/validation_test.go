@@ -71,6 +71,8 @@ func TestWhatIsAcceptedWhenCreated(t *testing.T) {
 		"down later than timed out": sentinel(`downAfter: 30s, failoverTimeout: 5s`),
 		"another name to ask for":   sentinel(`primaryName: Cart.the-1st_primary`),
 		"other Sentinels":           sentinel(`image: "registry.example/valkey:9.1", resources: {limits: {memory: 64Mi}}, restartToken: again`),
+		"a cluster's own clock":     cluster(`config: {hz: "10", dynamic-hz: "no"}`),
+		"another clock":             replication(`config: {hz: "100", dynamic-hz: "yes"}`),
 		"settings of a cluster": cluster(`config: {cluster-node-timeout: "15000", cluster-require-full-coverage: "no", cluster-allow-reads-when-down: "yes",
 			cluster-allow-pubsubshard-when-down: "no", cluster-link-sendbuf-limit: "1", cluster-slot-stats-enabled: "yes", cluster-preferred-endpoint-type: hostname}`),
 	} {
@@ -107,6 +109,9 @@ func TestWhatIsRefusedWhenCreated(t *testing.T) {
 		{"a Sentinel's image with a space", sentinel(`image: "valkey 9"`), "spec.sentinel.image"},
 		{"claims of Sentinels", sentinel(`resources: {claims: [{name: gpu}]}`), "spec.sentinel.resources.claims is not supported"},
 		{"primaries alone in a cluster", cluster(`replicas: 0`), "spec.replicas must be at least 1 with topology Cluster"},
+		{"a faster clock of a cluster", cluster(`config: {hz: "20"}`), v1alpha1.ClusterClockRefusal},
+		{"a slower clock of a cluster", cluster(`config: {hz: "1"}`), v1alpha1.ClusterClockRefusal},
+		{"a clock of a cluster that hurries", cluster(`config: {dynamic-hz: "yes"}`), v1alpha1.ClusterClockRefusal},
 		{"two shards", cluster(`shards: 2`), "spec.shards must be at least 3: with fewer, the primaries that remain when one fails are no majority"},
 		{"fewer shards than none", cluster(`shards: -1`), "spec.shards must be at least 3"},
 		{"too many shards", cluster(`shards: 65`), "should be less than or equal to 64"},

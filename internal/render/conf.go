@@ -173,6 +173,9 @@ func userSettings(s *v1alpha1.ValkeySpec) ([]setting, error) {
 		if strings.HasPrefix(strings.ToLower(name), "cluster-") && !s.IsCluster() {
 			return nil, fmt.Errorf("%w: %s: spec.config may set cluster-* only with topology Cluster: remove it", ErrOwnedSetting, name)
 		}
+		if only, fixed := v1alpha1.ClusterClock[strings.ToLower(name)]; fixed && s.IsCluster() && value != string(only) {
+			return nil, fmt.Errorf("%w: %s: %s", ErrOwnedSetting, name, v1alpha1.ClusterClockRefusal)
+		}
 		if strings.ContainsFunc(name+value, unicode.IsControl) || strings.ContainsFunc(name, unicode.IsSpace) {
 			return nil, fmt.Errorf("spec.config: setting %q has a line break or another control character: write it on one line", name)
 		}

@@ -144,6 +144,32 @@ func TestNoSettingSmugglesASecondLine(t *testing.T) {
 	}
 }
 
+// A failover that has failed is over for the target when it looks at the clock
+// (docs/adr/0005).
+func TestMembersOfAClusterLookAtTheClockTenTimesASecond(t *testing.T) {
+	for _, c := range []struct {
+		topology, setting, value string
+		refused                  bool
+	}{
+		{"Cluster", "hz", "100", true},
+		{"Cluster", "hz", "11", true},
+		{"Cluster", "hz", "1", true},
+		{"Cluster", "HZ", "20", true},
+		{"Cluster", "dynamic-hz", "yes", true},
+		{"Cluster", "hz", "10", false},
+		{"Cluster", "dynamic-hz", "no", false},
+		{"Replication", "hz", "100", false},
+		{"Sentinel", "dynamic-hz", "yes", false},
+	} {
+		v := instance(t, "{topology: "+c.topology+"}")
+		v.Spec.Config = v1alpha1.Config{c.setting: v1alpha1.ConfigValue(c.value)}
+		_, err := Objects(v, fixed())
+		if refused := errors.Is(err, ErrOwnedSetting) && strings.Contains(err.Error(), v1alpha1.ClusterClockRefusal); refused != c.refused || (err != nil) != c.refused {
+			t.Errorf("%s: %s %s: got %v, want it refused: %t", c.topology, c.setting, c.value, err, c.refused)
+		}
+	}
+}
+
 func TestAnotherConfigurationIsAnotherConfigMap(t *testing.T) {
 	a := rendered(t, instance(t, `{topology: Replication}`), fixed())
 	b := rendered(t, instance(t, `{topology: Replication, config: {hz: "20"}}`), fixed())

@@ -55,8 +55,8 @@ func TestABrokenChangeHaltsInOneShardOfAClusterUntilItIsMended(t *testing.T) {
 	w := enter(t)
 	i := w.sharded("cache", 3, 1)
 	ledger := w.write(i, light)
-	w.halts(i, bed.Setting("hz", "often"), "hz", "NodeDown")
-	w.must(i.Change(w.ctx, bed.Setting("hz", "20")))
+	w.halts(i, bed.Setting("slowlog-max-len", "many"), "slowlog-max-len", "NodeDown")
+	w.must(i.Change(w.ctx, bed.Setting("slowlog-max-len", "256")))
 	w.settles(i)
 	w.kept(ledger)
 }
