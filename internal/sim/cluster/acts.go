@@ -1,6 +1,10 @@
 package cluster
 
-import "github.com/valkeeper/valkeeper/internal/model"
+import (
+	"slices"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
 
 // promote is CLUSTER FAILOVER FORCE, which asks for votes, or TAKEOVER, which does
 // not.
@@ -61,12 +65,12 @@ func (a *act) scale(step model.Scale) {
 		return
 	}
 	for o := step.To; o < step.From; o++ {
-		a.checkTakeAway(&a.s, 2*a.k+o)
+		a.checkTakeAway(&a.s, nodesOf[a.k][o])
 	}
 	if step.To > a.world.size() {
 		a.checkSurge(&a.s, a.k)
 	}
-	one.size = uint8(step.To) //nolint:gosec // two at most
+	one.size = uint8(step.To) //nolint:gosec // three at most
 	a.done("scaled")
 }
 
@@ -93,13 +97,18 @@ func (a *act) restart(step model.Restart) {
 	case n.phase != running:
 		a.done("it is gone already")
 		return
-	case a.s.ready(i) && !a.s.ready(i^1):
+	case a.s.ready(i) && a.s.another(i, func(j int) bool { return a.s.stays(j) && !a.s.ready(j) }):
 		a.done("refused by the budget")
 		return
 	}
 	a.checkTakeDown(&a.s, i)
 	n.phase, n.ours = terminating, true
 	a.done("evicted")
+}
+
+// another: something is true of another node of the same shard.
+func (s *State) another(i int, is func(j int) bool) bool {
+	return slices.ContainsFunc(nodesOf[shardOf(i)], func(j int) bool { return j != i && is(j) })
 }
 
 // handover is CLUSTER FAILOVER, the wait for it, and its proof. Shards take turns.

@@ -148,7 +148,7 @@ func (s *State) top(i int) uint8 {
 func (s *State) elects(c int) bool {
 	n := &s.n[c]
 	claim := n.table.of(n.follows)
-	if claim == 0 || n.cut != cutNo {
+	if claim == 0 || n.cut != cutNo || s.succeeded(c, claim) {
 		return false
 	}
 	votes := 0
@@ -160,6 +160,18 @@ func (s *State) elects(c int) bool {
 		}
 	}
 	return 2*votes > bits.OnesCount16(owners)
+}
+
+// succeeded: another one has been elected in the place of the same primary, and lives.
+// Whoever voted for him votes for nobody else for a while.
+func (s *State) succeeded(c int, claim groups) bool {
+	epoch := s.epochOf(s.n[c].follows)
+	for j := range s.n {
+		if j != c && s.owned(j)&claim != 0 && s.n[j].epoch > epoch && s.n[j].cut != cutFor {
+			return true
+		}
+	}
+	return false
 }
 
 // votes: the voter serves slots, and knows of no newer owner of what is claimed.

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/valkeeper/valkeeper/internal/model"
 )
@@ -38,7 +39,7 @@ func (r *run) checkState(s *State) {
 func (r *run) checkPlan(s *State, p planned) {
 	r.checkLeft(s, p)
 	for k := range r.world.shards() {
-		stale := s.n[2*k].stale || s.n[2*k+1].stale
+		stale := slices.ContainsFunc(nodesOf[k], func(i int) bool { return s.n[i].stale })
 		held := false
 		for _, h := range p.holds {
 			held = held || h.Shard == shardNames[k]
@@ -142,6 +143,7 @@ func (r *run) checkHandover(s *State, from, to int) {
 		return // it waits for nobody (plan/exclusive.go)
 	}
 	r.checkTouch(s, from)
+	r.extraFirst(s, from, false)
 }
 
 // checkKnown: law 10 besides: every primary that can be seen knows the target, and a
@@ -205,7 +207,9 @@ func (r *run) visible(s *State) bool {
 }
 
 // draining: clients of a node of the shard are sent away.
-func (s *State) draining(k int) bool { return s.n[2*k].drain != drainNo || s.n[2*k+1].drain != drainNo }
+func (s *State) draining(k int) bool {
+	return slices.ContainsFunc(nodesOf[k], func(i int) bool { return s.n[i].drain != drainNo })
+}
 
 // undrained is the same state without its drains.
 func (s *State) undrained() *State {
@@ -218,7 +222,7 @@ func (s *State) undrained() *State {
 
 // disturbed: the operator has begun something in a shard and not ended it.
 func (r *run) disturbed(s *State, k int) bool {
-	for i := 2 * k; i < 2*k+2; i++ {
+	for _, i := range nodesOf[k] {
 		if s.n[i].ours || s.n[i].drain != drainNo {
 			return true
 		}
@@ -249,8 +253,11 @@ func (r *run) checkTakeDown(s *State, i int) {
 		return
 	}
 	r.checkTouch(s, i)
+	r.extraFirst(s, i, false)
 	p := s.leader(shardOf(i))
 	switch {
+	case s.another(i, func(j int) bool { return s.stays(j) && s.down(j) }):
+		r.violate(2, "%s is to go while another node of its shard is down", name)
 	case p < 0:
 		r.violate(6, "%s is to go, and who is primary is not beyond doubt", name)
 	case s.down(p) || !s.agreed(p):
@@ -265,7 +272,7 @@ func (r *run) checkTakeDown(s *State, i int) {
 // leader is the only node of a shard that serves; -1 if there is none.
 func (s *State) leader(k int) int {
 	found := -1
-	for i := 2 * k; i < 2*k+2; i++ {
+	for _, i := range nodesOf[k] {
 		if s.member(i) && s.n[i].primary && (s.owned(i) != 0 || s.followed(i)) {
 			if found >= 0 {
 				return -1
@@ -292,6 +299,7 @@ func (r *run) checkTakeAway(s *State, i int) {
 	}
 	if shardOf(i) < r.world.wished(s) {
 		r.checkTouch(s, i)
+		r.extraFirst(s, i, true)
 		return
 	}
 	for j := range r.world.nodes() {

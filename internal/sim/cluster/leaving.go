@@ -112,7 +112,7 @@ func (r *run) checkLeaving(s *State, from, to int) {
 func (r *run) checkLeft(s *State, p planned) {
 	for k := range r.world.shards() {
 		i := s.leader(k)
-		if i < 0 || p.steps[k] != 0 || !r.couldLeave(s, i, i^1) {
+		if i < 0 || p.steps[k] != 0 || !s.another(i, func(j int) bool { return r.couldLeave(s, i, j) }) {
 			continue
 		}
 		said := false

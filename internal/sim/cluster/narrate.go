@@ -25,8 +25,12 @@ func Narrate(steps []Step) string {
 }
 
 func (s State) shardLine(k int, one shard) string {
-	return fmt.Sprintf("%s: %s | %s | size=%d last=%d slots=%b hists=%v attempt=%d owed=%b", shardNames[k],
-		s.n[2*k].line(), s.n[2*k+1].line(), one.size, int(one.last)-1, one.slots, one.hists, one.attempt, s.owed)
+	nodes := s.n[2*k].line() + " | " + s.n[2*k+1].line()
+	if extra := s.n[extraPlace]; k == 0 && (extra.phase != absent || extra.conf) {
+		nodes += " | " + extra.line()
+	}
+	return fmt.Sprintf("%s: %s | size=%d last=%d slots=%b hists=%v attempt=%d owed=%b", shardNames[k],
+		nodes, one.size, int(one.last)-1, one.slots, one.hists, one.attempt, s.owed)
 }
 
 func (n node) line() string {

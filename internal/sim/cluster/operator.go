@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/topology"
@@ -142,11 +143,16 @@ func (w *World) remember(s *State, seen planned) {
 		if seen.known[k] {
 			one.believe(primaries[0], s.n[primaries[0]].hist)
 		}
-		if k >= w.wished(s) && one.size == 0 && (one.slots == 0 || covered == w.all()) && s.n[2*k].phase == absent && s.n[2*k+1].phase == absent {
+		if k >= w.wished(s) && one.size == 0 && (one.slots == 0 || covered == w.all()) && s.empty(k) {
 			*one = shard{op: one.op}
 		}
 	}
 	s.formed = s.formed || covered == w.all()
+}
+
+// empty: no pod of the shard is there.
+func (s *State) empty(k int) bool {
+	return !slices.ContainsFunc(nodesOf[k], func(i int) bool { return s.n[i].phase != absent })
 }
 
 // believe remembers a primary and its history.
@@ -160,7 +166,7 @@ func (one *shard) believe(p int, hist uint8) {
 // seenPrimaries are the nodes of a shard that tell the operator that they are its
 // primary.
 func (s *State) seenPrimaries(k int) (out []int) {
-	for i := 2 * k; i < 2*k+2; i++ {
+	for _, i := range nodesOf[k] {
 		n := &s.n[i]
 		if s.member(i) && n.primary && !n.unseen() && (s.owned(i) != 0 || s.followed(i)) {
 			out = append(out, i)
@@ -221,7 +227,7 @@ func (a *act) same() bool {
 }
 
 // index finds the node behind a name: v-1-0 is the first of shard 1.
-func index(r model.Ref) int { return 2*int(r.Name[2]-'0') + int(r.Name[4]-'0') }
+func index(r model.Ref) int { return nodesOf[r.Name[2]-'0'][r.Name[4]-'0'] }
 
 func setOf(refs ...model.Ref) (out uint8) {
 	for _, r := range refs {

@@ -9,7 +9,7 @@ import (
 // The bounds of a world. The places beyond its own are absent for ever.
 const (
 	maxShards = 3
-	maxNodes  = 6
+	maxNodes  = 7
 	maxGroups = 10
 )
 

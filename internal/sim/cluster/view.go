@@ -19,9 +19,25 @@ const (
 
 const goneAddress = "10.9.9.9:6379"
 
-func shardOf(i int) int { return i / 2 }
+// extraPlace is that of a third node in the first shard: the extra one of its rollout.
+const extraPlace = 6
 
-func ordinalOf(i int) int { return i % 2 }
+// nodesOf are the places of each shard, in order of the ordinal.
+var nodesOf = [maxShards][]int{{0, 1, extraPlace}, {2, 3}, {4, 5}}
+
+func shardOf(i int) int {
+	if i == extraPlace {
+		return 0
+	}
+	return i / 2
+}
+
+func ordinalOf(i int) int {
+	if i == extraPlace {
+		return 2
+	}
+	return i % 2
+}
 
 func shardName(k int) string { return fmt.Sprintf("v-%d", k) }
 

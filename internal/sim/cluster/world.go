@@ -35,9 +35,11 @@ type World struct {
 	Has [][]int
 	// Alone: the user wants no replicas any more.
 	Alone bool
-	// Surge is when a rollout is given an extra node: then there has to be a place for
-	// it, so that only worlds without replicas have one.
+	// Surge is when a rollout is given an extra node. There has to be a place for it:
+	// where the user wants no replicas, or, if the world is Wide, in the first of three
+	// shards.
 	Surge model.Surge
+	Wide  bool
 	// Stale are the shards whose pods run an older revision.
 	Stale uint8
 	// Parallel is in how many shards a rollout may work at the same time.
@@ -103,7 +105,12 @@ func (w *World) shards() int {
 	return most
 }
 
-func (w *World) nodes() int { return 2 * w.shards() }
+func (w *World) nodes() int {
+	if w.Wide {
+		return maxNodes
+	}
+	return 2 * w.shards()
+}
 
 // size is how many nodes a shard is to have.
 func (w *World) size() int {
