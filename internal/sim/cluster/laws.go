@@ -133,7 +133,7 @@ func (r *run) checkHandover(s *State, from, to int) {
 		r.violate(7, "the drain of %s has begun while it was primary", podNames[from])
 	}
 	for i := range r.world.nodes() {
-		if s.n[i].fail != 0 && !s.n[i].silent && s.n[i].phase != forgotten {
+		if s.n[i].fail != 0 && !s.n[i].unseen() {
 			r.violate(10, "a failover runs on %s already", podNames[i])
 		}
 	}

@@ -73,10 +73,6 @@ func surges() []Trial {
 	wide := widened("a shard with a replica rolls with an extra node")
 	return []Trial{
 		{Mutant{Name: "a rollout begins without its extra node", See: func(snap *model.Snapshot) { snap.Policy.Surge = model.SurgeNever }}, wide},
-		{Mutant{Name: "the extra node is not waited for", See: func(snap *model.Snapshot) {
-			s := &snap.Shards[0]
-			s.Nodes = slices.DeleteFunc(s.Nodes, func(n model.Node) bool { return snap.Policy.Extra(n) && n.Down() })
-		}}, wide},
 		{instead("the extra node leaves before the rollout has begun", func(_ model.Snapshot, shard model.Shard, s model.Step) model.Step {
 			if d, ok := s.(model.Drain); ok && shard.Size == 3 && d.Node.Name == shard.Nodes[1].Name {
 				return model.Scale{From: 3, To: 2}
