@@ -33,21 +33,18 @@ func exclude(snap model.Snapshot, decisions []model.Decision) {
 	halfway := named(snap.Shards, func(s model.Shard) bool { return begun(s) || surged(snap.Policy, s) })
 	rolls := slices.ContainsFunc(snap.Shards, func(s model.Shard) bool { return hasStale(snap.Policy, s) })
 	gone := leavers(snap.Shards, decisions)
-	var receiving []string
 	for i, shard := range snap.Shards {
 		switch step := decisions[i].Step.(type) {
 		case model.MoveSlots:
 			if d, wait := movesLater(shard, step, rolls, slices.Concat(working, gone)); wait {
 				decisions[i] = later(d, decisions[i])
-				break
 			}
-			receiving = append(receiving, step.Toward)
 		default:
 			if !begins(snap.Policy, shard, step) {
 				continue
 			}
-			if leaving(shard, step) && !slices.Contains(receiving, shard.Name) {
-				break
+			if leaving(shard, step) {
+				break // no batch goes there (gone), and what is half moved is a gate of its own
 			}
 			if d, wait := worksLater(snap.Policy, shard, foremost(snap.Shards, shard, working), halfway); wait {
 				decisions[i] = later(d, decisions[i])
