@@ -69,8 +69,11 @@ func lodging(policy model.Policy, shard model.Shard, step model.Step) []model.Ho
 		return nil
 	}
 	n := shard.Nodes[0]
-	if n.Evacuate == "" || n.Phase != model.PodRunning {
+	switch {
+	case n.Evacuate == "":
 		return nil
+	case n.Phase == model.PodTerminating:
+		return hold(shard, model.PodStarting, n.Name, fmt.Sprintf("its pod is on its way out; %s is primary in its place", primary.Name)).Holds
 	}
 	return hold(shard, model.EvictionAwaited, n.Name, fmt.Sprintf(
 		"%s, and its pod is still there: evict or delete it, or take that wish back; %s is primary in its place, and stays as long", n.Evacuate, primary.Name)).Holds

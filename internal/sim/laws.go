@@ -45,6 +45,9 @@ func (r *run) checkPlan(s *State, p planned) {
 	if stale && p.step == nil && len(p.holds) == 0 {
 		r.violate(0, "a pod is stale, and there is neither a step nor a hold")
 	}
+	if r.world.oversized(s) && p.step == nil && len(p.holds) == 0 {
+		r.violate(0, "a pod more than is wished for stays, and there is neither a step nor a hold")
+	}
 }
 
 // served: a silent server that was promoted and has never served is a primary to

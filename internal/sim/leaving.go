@@ -1,6 +1,10 @@
 package sim
 
-import "github.com/valkeeper/valkeeper/internal/model"
+import (
+	"slices"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
 
 // How far a pod is on its way out that was given its time (model.DepartWithin). A pod
 // without a preStop step, or killed, is at termNone until it is gone.
@@ -137,12 +141,19 @@ func leavingWorlds() []World {
 		replication("1+2, two hosts are drained, none is rolled", 3).with(func(w *World) {
 			w.Specs, w.Faults, w.MaxFaults = w.Specs[:1], drains, 2
 		}),
+		surgingAlone("1 node, two hosts are drained, none is rolled").with(func(w *World) {
+			w.Specs, w.Faults, w.MaxFaults, w.MaxCrashes, w.MaxWrites = w.Specs[:1], drains, 2, 1, 1
+		}),
+		surgingAlone("1 node and an extra one, a host is drained").with(func(w *World) {
+			w.Faults, w.MaxFaults, w.MaxWrites = drains, 1, 1
+		}),
 	}
 }
 
 // leaving are mutants that heed drains and terminations wrongly.
 func leaving() []Trial {
 	drained := replication("1+2, a host is drained", 3).with(func(w *World) { w.Faults, w.MaxFaults = Faults{Drain: true}, 1 })
+	lone := surgingAlone("1 node, its host is drained").with(func(w *World) { w.Specs, w.Faults, w.MaxFaults = w.Specs[:1], Faults{Drain: true}, 1 })
 	ended := replication("1+1, pods that hand over themselves", 2).with(func(w *World) { w.Faults, w.MaxFaults = Faults{End: true}, 1 })
 	return []Trial{
 		{nodes("a host that is to be emptied is nothing to a target", func(s *model.Shard, n *model.Node) {
@@ -151,6 +162,14 @@ func leaving() []Trial {
 			}
 		}), drained},
 		{nodes("primaries stay where a host is to be emptied", func(_ *model.Shard, n *model.Node) { n.Evacuate = "" }), drained},
+		{Mutant{Name: "a lone node is given nobody to hand over to when its host is to be emptied", See: func(snap model.Snapshot) model.Snapshot {
+			snap.Policy.Surge = model.SurgeNever
+			return snap
+		}}, lone},
+		{Mutant{Name: "nobody says for what a lone node's extra one stays", Decide: func(_ model.Snapshot, p model.Plan) model.Plan {
+			p.Holds = slices.DeleteFunc(p.Holds, func(h model.Hold) bool { return h.Reason == model.EvictionAwaited })
+			return p
+		}}, lone},
 		{nodes("the operator begins to hand over however late it is", func(_ *model.Shard, n *model.Node) { n.TerminatingFor = 0 }), ended},
 		{instead("an evacuation takes whoever is synced", func(snap model.Snapshot, _ model.Step) model.Step {
 			shard := snap.Shards[0]

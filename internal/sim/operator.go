@@ -357,8 +357,11 @@ func (r *run) restart(s State) {
 // budgetAllows is what the PodDisruptionBudgets of the two roles say.
 func (w *World) budgetAllows(s *State, i int) bool {
 	label := s.n[i].label
-	if w.Topology == model.Standalone || label == roleNone || !s.ready(i) {
+	if label == roleNone || !s.ready(i) {
 		return true
+	}
+	if w.Topology == model.Standalone { // it has one for its primary, if that could hand over
+		return label != rolePrimary || w.surge(s) == model.SurgeNever
 	}
 	if s.tight {
 		return false

@@ -65,3 +65,9 @@ func (r *run) staleBelow(s *State, nodes int) bool {
 	}
 	return false
 }
+
+// oversized says that more pods are asked for than are wished for, in a shard that has its
+// primary and in which nobody is on his way out.
+func (w *World) oversized(s *State) bool {
+	return s.size > w.spec(s).Nodes && len(s.primaries()) == 1 && !s.any(func(n *node) bool { return n.phase == terminating })
+}
