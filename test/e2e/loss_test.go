@@ -9,7 +9,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/test/bed"
@@ -171,14 +170,6 @@ func TestAKilledPrimaryIsReplacedAtOnce(t *testing.T) {
 	if run.LongestGapMs > 10_000 {
 		t.Errorf("no write was acknowledged for %.0f ms", run.LongestGapMs)
 	}
-}
-
-func TestAPrimarysPodDeletedWithoutGraceIsReplaced(t *testing.T) {
-	t.Parallel()
-	w := enter(t)
-	i := w.make("cache")
-	ledger, old := w.write(i, bed.Light), w.anyPrimary(i)
-	w.loses(i, ledger, old.Name, loss{end: func() error { return cluster.Delete(w.ctx, &old, client.GracePeriodSeconds(0)) }})
 }
 
 // A server that stands still is silent, and no less primary than before. When it goes

@@ -3,12 +3,12 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/valkeeper/valkeeper/test/bed"
 	"github.com/valkeeper/valkeeper/test/ledger/report"
@@ -73,15 +73,31 @@ func TestADeletedPrimaryLosesNothingThoughNoOperatorRuns(t *testing.T) {
 	}
 }
 
+// By force Kubernetes knows of no pod from one moment to the next, while its server goes on
+// for some seconds. Whoever is promoted meanwhile has to have what it acknowledges.
+func TestAPrimarysPodDeletedByForceIsReplaced(t *testing.T) {
+	t.Parallel()
+	for _, e := range endings() {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			w := enter(t)
+			i := w.make(e.name, e.wishes...)
+			ledger := w.write(i, e.load)
+			w.must(ledger.AwaitWrites(w.ctx, 500))
+			w.deletePrimary(i, ledger, true, client.GracePeriodSeconds(0))
+			w.wellAgain(i)
+			w.gaps(w.bounded(ledger))
+		})
+	}
+}
+
 // wellAgain waits until every pod of an instance is Ready, and its status and its
 // servers have heard of it.
 func (w *world) wellAgain(i *bed.Instance) {
 	w.Helper()
 	w.must(bed.Await(w.ctx, toHeal, func(context.Context) (bool, string, error) {
 		for _, p := range w.pods(i) {
-			if !slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
-				return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-			}) {
+			if !ready(p) {
 				return false, p.Name + " is not Ready", nil
 			}
 		}
@@ -95,9 +111,9 @@ func (w *world) wellAgain(i *bed.Instance) {
 	}
 }
 
-// deletePrimary deletes the pod of a primary and waits until another one has taken its
-// place. With an operator writes have to go on as well.
-func (w *world) deletePrimary(i *bed.Instance, ledger *bed.Ledger, served bool) {
+// deletePrimary deletes the pod of a primary and waits until another pod has its name.
+// With an operator writes have to go on as well.
+func (w *world) deletePrimary(i *bed.Instance, ledger *bed.Ledger, served bool, how ...client.DeleteOption) {
 	w.Helper()
 	var name string
 	for _, primary := range w.primaries(i) {
@@ -106,7 +122,7 @@ func (w *world) deletePrimary(i *bed.Instance, ledger *bed.Ledger, served bool) 
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: i.Namespace, Name: name}}
 	w.must(ledger.Note(w.ctx, "delete pod "+name))
 	before := w.identities(i)[name]
-	w.must(i.Cluster.Delete(w.ctx, pod))
+	w.must(i.Cluster.Delete(w.ctx, pod, how...))
 	began := time.Now()
 	w.must(bed.Await(w.ctx, toCome, func(ctx context.Context) (bool, string, error) {
 		ids, err := i.Identities(ctx)
