@@ -4,8 +4,6 @@ import "github.com/valkeeper/valkeeper/internal/sim/explore"
 
 // The explorer's words, for this world.
 type (
-	// Result is what an exploration has found.
-	Result = explore.Result[State, Move]
 	// Step is a move and the state that it leads to.
 	Step = explore.Step[State, Move]
 	// Violation is a law that was broken.
@@ -14,13 +12,8 @@ type (
 	edge = explore.Edge[State, Move]
 )
 
-// Laws are the laws of the engine in one line each.
-var Laws = explore.Laws
-
-// Explore walks every interleaving of a world.
-func Explore(w World) Result { return explore.Explore(w.explored()) }
-
 func (w World) explored() explore.World[State, Move] {
 	return explore.World[State, Move]{Name: w.Name, MaxStates: w.MaxStates,
+		Faults: w.MaxFaults, Crashes: w.MaxCrashes, Writes: w.MaxWrites,
 		Walker: func() explore.Walker[State, Move] { return newRun(&w) }}
 }

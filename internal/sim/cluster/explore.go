@@ -4,8 +4,6 @@ import "github.com/valkeeper/valkeeper/internal/sim/explore"
 
 // The explorer's words, for this world.
 type (
-	// Result is what an exploration has found.
-	Result = explore.Result[State, Move]
 	// Step is a move and the state that it leads to.
 	Step = explore.Step[State, Move]
 	// Violation is a law that was broken.
@@ -14,11 +12,9 @@ type (
 	edge = explore.Edge[State, Move]
 )
 
-// Explore walks every interleaving of a world.
-func Explore(w World) Result { return explore.Explore(w.explored()) }
-
 func (w World) explored() explore.World[State, Move] {
 	ready := w.prepared()
 	return explore.World[State, Move]{Name: w.Name, MaxStates: w.MaxStates,
+		Faults: w.MaxFaults, Crashes: w.MaxCrashes, Writes: w.MaxWrites,
 		Walker: func() explore.Walker[State, Move] { return newRun(ready) }}
 }

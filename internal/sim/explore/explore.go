@@ -44,6 +44,9 @@ type World[S comparable, M any] struct {
 	Name string
 	// MaxStates stops the exploration; reaching it is reported. 0 is no bound.
 	MaxStates int
+	// Faults, Crashes (of the operator) and Writes are the walker's own bounds, for those
+	// who read what was found.
+	Faults, Crashes, Writes uint8
 	// Walker makes a new one.
 	Walker func() Walker[S, M]
 }
