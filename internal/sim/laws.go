@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
 
 func (r *run) violate(law int, format string, args ...any) {
@@ -128,8 +129,9 @@ func (r *run) checkHandover(s *State, from, to int) {
 	if r.world.Mutant.PromoteFirst {
 		r.checkPromote(s, to)
 	}
-	r.checkLeaving(s, from, to)
-	if !a.leaves() {
+	leaver := s.leaver(from)
+	explore.CheckLeaving(r.violate, leaver, s.leaver(to), s.better(from))
+	if !leaver.Leaves() {
 		r.othersUp(s, to, from)
 		r.extraFirst(s, from, from, false)
 	}

@@ -4,15 +4,7 @@ import (
 	"slices"
 
 	"github.com/valkeeper/valkeeper/internal/model"
-)
-
-// How far a pod is on its way out that was given its time (model.DepartWithin). A pod
-// without a preStop step, or killed, is at termNone until it is gone.
-const (
-	termNone     uint8 = iota
-	termOperator       // the operator may begin to hand over
-	termHook           // its time has passed, and the preStop step may begin
-	termAsked          // the preStop step has asked for a FAILOVER: it does so once
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
 
 // leavingFaults are the wishes of others that a pod, or the primary on a host, may go.
@@ -28,7 +20,7 @@ func (r *run) leavingFaults(s *State, i int) {
 
 // end is a deletion by somebody else. Nothing is lost by it yet: what is, is known when the
 // pod is gone.
-func (n *node) end() { n.phase, n.foreign, n.term = terminating, true, termOperator }
+func (n *node) end() { n.phase, n.foreign, n.term = terminating, true, explore.TermOperator }
 
 // drainMove is whoever empties a host: he tries until the budgets let a pod go.
 func (r *run) drainMove(s *State, i int) {
@@ -41,12 +33,12 @@ func (r *run) drainMove(s *State, i int) {
 func (r *run) lingers(s *State, i int) bool {
 	n := &s.n[i]
 	switch {
-	case n.term == termNone, n.proc != procUp, n.silent:
+	case n.term == explore.TermNone, n.proc != procUp, n.silent:
 		return false
 	case n.fail != failNone:
 		return true // it is waited for, whoever's it is, and has a bound of its own
 	}
-	return n.role == rolePrimary && n.term != termAsked && s.followed(i)
+	return n.role == rolePrimary && n.term != explore.TermAsked && s.followed(i)
 }
 
 // followed says that a replica is linked to i.
@@ -59,13 +51,13 @@ func (s *State) followed(i int) bool {
 // hookMoves are the preStop step's, and the time that passes for it.
 func (r *run) hookMoves(s *State, i int) {
 	switch n := &s.n[i]; {
-	case n.term == termOperator:
-		r.node(s, moveTooLate, i, func(_ *State, n *node) { n.term = termHook })
-	case n.term == termHook && n.fail == failNone && n.role == rolePrimary:
+	case n.term == explore.TermOperator:
+		r.node(s, moveTooLate, i, func(_ *State, n *node) { n.term = explore.TermHook })
+	case n.term == explore.TermHook && n.fail == failNone && n.role == rolePrimary:
 		for j := range s.n {
 			if s.n[j].proc == procUp && s.attached(j, i) {
 				r.node(s, moveHook, i, func(s *State, n *node) {
-					n.fail, n.target, n.term = failWaiting, uint8(j), termAsked
+					n.fail, n.target, n.term = failWaiting, uint8(j), explore.TermAsked
 					// Who ends a primary while its only other copy restarts has to answer
 					// for both: the server cannot know.
 					s.n[j].foreign = s.n[j].foreign || s.n[j].phase == terminating
@@ -75,27 +67,17 @@ func (r *run) hookMoves(s *State, i int) {
 	}
 }
 
-// leaves says that a primary has to go for a cause outside of the shard.
-func (n *node) leaves() bool { return n.evac || n.phase == terminating }
+// leaver is a node as far as it may have to leave.
+func (s *State) leaver(i int) explore.Leaver {
+	n := &s.n[i]
+	return explore.Leaver{Name: podNames[i], Evac: n.evac, Ending: n.phase == terminating, Term: n.term}
+}
 
 // staleWillDo: who leaves may hand over to a node that is no staler than itself, and who is
 // on its way out to any.
 func (r *run) staleWillDo(s *State, from, to int) bool {
 	a := &s.n[from]
 	return a.phase == terminating || (a.evac && !r.world.fresh(s, from) && s.n[to].rev == a.rev)
-}
-
-// checkLeaving: laws 10 and 20 when the operator sends a FAILOVER.
-func (r *run) checkLeaving(s *State, from, to int) {
-	a, b := &s.n[from], &s.n[to]
-	switch {
-	case a.term >= termHook:
-		r.violate(10, "it is the turn of the preStop step of %s", podNames[from])
-	case b.evac && a.phase != terminating:
-		r.violate(20, "the target %s has to leave its host", podNames[to])
-	case b.evac && s.better(from):
-		r.violate(20, "the target %s has to leave its host, and another one has not", podNames[to])
-	}
 }
 
 // better says that a replica could take over that may stay where it is.
@@ -107,16 +89,6 @@ func (s *State) better(primary int) bool {
 		}
 	}
 	return false
-}
-
-// viewLeaving is what is seen of it.
-func viewLeaving(n *node, out *model.Node) {
-	if n.evac {
-		out.Evacuate = "its host is to be emptied"
-	}
-	if n.term >= termHook {
-		out.TerminatingFor = model.DepartWithin
-	}
 }
 
 // leavingWorlds are shards that are drained, or whose pods are deleted, by others.
@@ -156,21 +128,15 @@ func leaving() []Trial {
 	lone := surgingAlone("1 node, its host is drained").with(func(w *World) { w.Specs, w.Faults, w.MaxFaults = w.Specs[:1], Faults{Drain: true}, 1 })
 	ended := replication("1+1, pods that hand over themselves", 2).with(func(w *World) { w.Faults, w.MaxFaults = Faults{End: true}, 1 })
 	return []Trial{
-		{nodes("a host that is to be emptied is nothing to a target", func(s *model.Shard, n *model.Node) {
-			if p, ok := s.Primary(); ok && p.Name != n.Name {
-				n.Evacuate = ""
-			}
-		}), drained},
-		{nodes("primaries stay where a host is to be emptied", func(_ *model.Shard, n *model.Node) { n.Evacuate = "" }), drained},
-		{Mutant{Name: "a lone node is given nobody to hand over to when its host is to be emptied", See: func(snap model.Snapshot) model.Snapshot {
+		{blind("a host that is to be emptied is nothing to a target", explore.OnlyPrimariesLeave), drained},
+		{blind("primaries stay where a host is to be emptied", explore.NobodyLeaves), drained},
+		{Mutant{Name: "a lone node is given nobody to hand over to when its host is to be emptied", See: func(snap *model.Snapshot) {
 			snap.Policy.Surge = model.SurgeNever
-			return snap
 		}}, lone},
-		{Mutant{Name: "nobody says for what a lone node's extra one stays", Decide: func(_ model.Snapshot, p model.Plan) model.Plan {
+		{Mutant{Name: "nobody says for what a lone node's extra one stays", Decide: func(_ model.Snapshot, p *model.Plan) {
 			p.Holds = slices.DeleteFunc(p.Holds, func(h model.Hold) bool { return h.Reason == model.EvictionAwaited })
-			return p
 		}}, lone},
-		{nodes("the operator begins to hand over however late it is", func(_ *model.Shard, n *model.Node) { n.TerminatingFor = 0 }), ended},
+		{blind("the operator begins to hand over however late it is", explore.NeverTooLate), ended},
 		{instead("an evacuation takes whoever is synced", func(snap model.Snapshot, _ model.Step) model.Step {
 			shard := snap.Shards[0]
 			p, ok := shard.Primary()

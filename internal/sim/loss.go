@@ -89,36 +89,34 @@ func hearing() []Trial {
 	three := func(f Faults) World { return losing("1+2, lost", 3, f) }
 	silent := func(n *model.Node) bool { return !n.Server.Answered }
 	return []Trial{
-		{nodes("a moment's silence is enough", func(_ *model.Shard, n *model.Node) {
+		{blind("a moment's silence is enough", func(_ *model.Shard, n *model.Node) {
 			if silent(n) {
 				n.SilentFor = downAfter
 			}
 		}), two(Faults{Freeze: true})},
-		{nodes("what a replica hears does not count", func(_ *model.Shard, n *model.Node) {
+		{blind("what a replica hears does not count", func(_ *model.Shard, n *model.Node) {
 			n.Server.LastIO = time.Hour
 		}), two(Faults{Freeze: true, Silence: true})},
-		{nodes("a link that has just broken is as good as one that has been down for long", func(_ *model.Shard, n *model.Node) {
+		{blind("a link that has just broken is as good as one that has been down for long", func(_ *model.Shard, n *model.Node) {
 			n.Server.LinkDown = time.Minute
 		}), two(Faults{Freeze: true, Silence: true, Cut: true})},
-		{nodes("a silent replica is not asked", func(_ *model.Shard, n *model.Node) {
+		{blind("a silent replica is not asked", func(_ *model.Shard, n *model.Node) {
 			n.HostLost = n.HostLost || silent(n)
 		}), three(Faults{Freeze: true, Silence: true, Apart: true})},
-		{nodes("a silent server counts as dead", func(_ *model.Shard, n *model.Node) { n.Dead = n.Dead || silent(n) }),
+		{blind("a silent server counts as dead", func(_ *model.Shard, n *model.Node) { n.Dead = n.Dead || silent(n) }),
 			two(Faults{Silence: true, Cut: true})},
-		{nodes("the word of Kubernetes is enough", func(_ *model.Shard, n *model.Node) {
+		{blind("the word of Kubernetes is enough", func(_ *model.Shard, n *model.Node) {
 			n.Dead = n.Dead || n.HostLost
 		}), two(Faults{Apart: true})},
-		{Mutant{Name: "a primary that comes back and finds itself alone is followed", See: func(snap model.Snapshot) model.Snapshot {
+		{Mutant{Name: "a primary that comes back and finds itself alone is followed", See: func(snap *model.Snapshot) {
 			m := &snap.Shards[0].Memory
 			m.History = m.History[:min(1, len(m.History))]
-			return snap
 		}}, two(Faults{Apart: true, Crash: true}).with(func(w *World) { w.Durable = true })},
-		{Mutant{Name: "of two primaries the one that was there first stays", See: func(snap model.Snapshot) model.Snapshot {
+		{Mutant{Name: "of two primaries the one that was there first stays", See: func(snap *model.Snapshot) {
 			s := &snap.Shards[0]
 			if all := s.Primaries(); len(all) > 1 {
 				s.Traffic.Primary = all[0].Address
 			}
-			return snap
 		}}, two(Faults{Freeze: true, Apart: true})},
 	}
 }

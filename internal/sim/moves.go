@@ -1,6 +1,10 @@
 package sim
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
+)
 
 // MoveKind is what can happen.
 type MoveKind uint8
@@ -218,7 +222,7 @@ func (s *State) seenPart() State {
 		n.silent, n.frozen, n.apart, n.former = n.mute(), false, n.apart && n.long, false
 		n.diskHist, n.diskSet, n.cut, n.broken, n.stray, n.foreign, n.target = 0, 0, false, false, false, false, 0
 		n.clients = n.clients && n.drain != drainNo
-		n.term = min(n.term, termHook)
+		n.term = min(n.term, explore.TermHook)
 	}
 	return k
 }

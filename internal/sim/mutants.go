@@ -5,6 +5,7 @@ import (
 
 	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/rollout"
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 	"github.com/valkeeper/valkeeper/internal/topology"
 )
 
@@ -13,9 +14,9 @@ import (
 type Mutant struct {
 	Name string
 	// See changes what the planner is shown.
-	See func(model.Snapshot) model.Snapshot
+	See func(*model.Snapshot)
 	// Decide changes what it answers.
-	Decide func(model.Snapshot, model.Plan) model.Plan
+	Decide func(model.Snapshot, *model.Plan)
 
 	NoReplan     bool // disruptive steps are performed as planned, however long ago
 	NoUID        bool // pods are evicted by name alone
@@ -34,16 +35,9 @@ func Trials() []Trial {
 	return slices.Concat(seeing(), deciding(), acting(), surging(), hearing(), leaving())
 }
 
-// nodes makes a mutant that sees every node otherwise.
-func nodes(name string, change func(*model.Shard, *model.Node)) Mutant {
-	return Mutant{Name: name, See: func(snap model.Snapshot) model.Snapshot {
-		for i := range snap.Shards {
-			for j := range snap.Shards[i].Nodes {
-				change(&snap.Shards[i], &snap.Shards[i].Nodes[j])
-			}
-		}
-		return snap
-	}}
+// blind makes a mutant that sees every node otherwise.
+func blind(name string, change func(*model.Shard, *model.Node)) Mutant {
+	return Mutant{Name: name, See: explore.Nodes(change)}
 }
 
 func seeing() []Trial {
@@ -54,36 +48,34 @@ func seeing() []Trial {
 		return replication("1+1", 2).with(func(w *World) { w.Faults, w.MaxFaults, w.MaxCrashes, w.MaxWrites = f, 1, 1, 1 })
 	}
 	return []Trial{
-		{nodes("every replica passes for synced", passesForSynced), three(Faults{})},
+		{blind("every replica passes for synced", passesForSynced), three(Faults{})},
 		{Mutant{Name: "nodes that are down are not counted", See: withoutDown}, three(Faults{Crash: true, Delete: true})},
-		{nodes("the role is taken from the label", func(_ *model.Shard, n *model.Node) {
+		{blind("the role is taken from the label", func(_ *model.Shard, n *model.Node) {
 			if n.Server.Answered && n.RoleLabel != model.RoleUnknown {
 				n.Server.Role = n.RoleLabel
 			}
 		}), two(Faults{Crash: true})},
-		{nodes("pods that never came up are protected", func(_ *model.Shard, n *model.Node) {
+		{blind("pods that never came up are protected", func(_ *model.Shard, n *model.Node) {
 			n.Admitted = n.Phase != model.PodAbsent
 		}), replication("1+1, new, with a bad image", 2).with(func(w *World) {
 			w.New, w.Specs = true, []Spec{{Rev: 0, Nodes: 2, Bad: true}, {Rev: 1, Nodes: 2}}
 		})},
-		{nodes("a FAILOVER that runs is not seen", func(_ *model.Shard, n *model.Node) {
+		{blind("a FAILOVER that runs is not seen", func(_ *model.Shard, n *model.Node) {
 			n.Server.FailingOver = false
 		}), two(Faults{Crash: true, User: true})},
-		{nodes("a copy of an unknown history counts for nothing", func(s *model.Shard, n *model.Node) {
+		{blind("a copy of an unknown history counts for nothing", func(s *model.Shard, n *model.Node) {
 			if !slices.Contains(s.Memory.History, n.Server.ReplID) {
 				n.Server.Keys, n.Server.ReplID2 = 0, ""
 			}
 		}), two(Faults{Crash: true}).with(func(w *World) { w.New = true })},
-		{nodes("clients get no time to leave", func(_ *model.Shard, n *model.Node) {
+		{blind("clients get no time to leave", func(_ *model.Shard, n *model.Node) {
 			n.DrainingFor = clientDrain
 		}), two(Faults{})},
-		{Mutant{Name: "volumes of absent nodes are forgotten", See: func(snap model.Snapshot) model.Snapshot {
+		{Mutant{Name: "volumes of absent nodes are forgotten", See: func(snap *model.Snapshot) {
 			snap.Policy.Durable = false
-			return snap
 		}}, two(Faults{Delete: true}).with(func(w *World) { w.Durable = true })},
-		{Mutant{Name: "a failed handover is tried again at once", See: func(snap model.Snapshot) model.Snapshot {
+		{Mutant{Name: "a failed handover is tried again at once", See: func(snap *model.Snapshot) {
 			snap.Shards[0].Attempt = model.Attempt{}
-			return snap
 		}}, two(Faults{Timeout: true})},
 	}
 }
@@ -98,19 +90,17 @@ func passesForSynced(shard *model.Shard, n *model.Node) {
 	p.Server.Acked[n.Address] = p.Server.Offset
 }
 
-func withoutDown(snap model.Snapshot) model.Snapshot {
+func withoutDown(snap *model.Snapshot) {
 	s := &snap.Shards[0]
 	s.Nodes = slices.DeleteFunc(s.Nodes, func(n model.Node) bool { return n.Down() && n.Server.Role != model.RolePrimary })
-	return snap
 }
 
 // instead makes a mutant that does another step than the one planned.
 func instead(name string, change func(model.Snapshot, model.Step) model.Step) Mutant {
-	return Mutant{Name: name, Decide: func(snap model.Snapshot, p model.Plan) model.Plan {
+	return Mutant{Name: name, Decide: func(snap model.Snapshot, p *model.Plan) {
 		if step := change(snap, p.Steps["v"]); step != nil {
 			p.Steps["v"] = step
 		}
-		return p
 	}}
 }
 
@@ -156,9 +146,8 @@ func deciding() []Trial {
 		{instead("of two primaries the one with more keys stays", moreKeys), users},
 		{Mutant{Name: "any pod that is not Ready means wait", Decide: waitForAll},
 			replication("1+2", 3).with(func(w *World) { w.Faults, w.MaxFaults = Faults{CrashLoop: true}, 1 })},
-		{Mutant{Name: "a wait gives no reason", Decide: func(_ model.Snapshot, p model.Plan) model.Plan {
+		{Mutant{Name: "a wait gives no reason", Decide: func(_ model.Snapshot, p *model.Plan) {
 			p.Holds = nil
-			return p
 		}}, replication("1+2", 3)},
 	}
 }
@@ -175,16 +164,16 @@ func moreKeys(snap model.Snapshot, _ model.Step) model.Step {
 	return model.Follow{Node: yield.Ref, Primary: keep.Ref}
 }
 
-func waitForAll(snap model.Snapshot, p model.Plan) model.Plan {
+func waitForAll(snap model.Snapshot, p *model.Plan) {
 	if _, restart := p.Steps["v"].(model.Restart); !restart {
-		return p
+		return
 	}
 	for _, n := range snap.Shards[0].Nodes {
 		if n.Down() {
-			return model.Plan{Steps: map[string]model.Step{}, Holds: []model.Hold{{Shard: "v", Reason: model.NodeDown, Node: n.Name}}}
+			*p = model.Plan{Holds: []model.Hold{{Shard: "v", Reason: model.NodeDown, Node: n.Name}}}
+			return
 		}
 	}
-	return p
 }
 
 func acting() []Trial {

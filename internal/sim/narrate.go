@@ -3,6 +3,8 @@ package sim
 import (
 	"fmt"
 	"strings"
+
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
 
 // String tells a step in a few words.
@@ -78,7 +80,7 @@ func (n node) String() string {
 	add(n.proc == procDead && n.phase != absent, "DEAD")
 	add(n.proc == procLoading, "loading")
 	add(n.evac, "to-leave-its-host")
-	add(n.term >= termHook, "for-its-hook")
+	add(n.term >= explore.TermHook, "for-its-hook")
 	add(n.silent, "SILENT")
 	add(n.frozen, "FROZEN")
 	add(n.apart, "APART")

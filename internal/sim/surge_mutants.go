@@ -11,18 +11,16 @@ func surging() []Trial {
 	one := surgingAlone("1 node and an extra one").with(func(w *World) { w.Faults, w.MaxFaults, w.MaxWrites = Faults{Crash: true}, 1, 1 })
 	two := surgingPair("1+1 and an extra one")
 	return []Trial{
-		{Mutant{Name: "a lone primary is restarted before its extra node has come", See: func(snap model.Snapshot) model.Snapshot {
+		{Mutant{Name: "a lone primary is restarted before its extra node has come", See: func(snap *model.Snapshot) {
 			if len(snap.Shards[0].Nodes) == 1 {
 				snap.Policy.Surge = model.SurgeNever
 			}
-			return snap
 		}}, one},
-		{Mutant{Name: "a rollout begins without its extra node", See: func(snap model.Snapshot) model.Snapshot {
+		{Mutant{Name: "a rollout begins without its extra node", See: func(snap *model.Snapshot) {
 			snap.Policy.Surge = model.SurgeNever
-			return snap
 		}}, two},
 		{Mutant{Name: "the extra node is not waited for", See: withoutExtra}, two},
-		{nodes("the extra node passes for the newest revision", func(s *model.Shard, n *model.Node) {
+		{blind("the extra node passes for the newest revision", func(s *model.Shard, n *model.Node) {
 			if n.Ordinal == 2 && n.Admitted && s.Revision != "" {
 				n.Revision = s.Revision
 			}
@@ -36,13 +34,12 @@ func surging() []Trial {
 			}
 			return nil
 		}), one},
-		{Mutant{Name: "the extra node leaves while the last other one is away", Decide: func(snap model.Snapshot, p model.Plan) model.Plan {
+		{Mutant{Name: "the extra node leaves while the last other one is away", Decide: func(snap model.Snapshot, p *model.Plan) {
 			shard := snap.Shards[0]
 			away := slices.ContainsFunc(p.Holds, func(h model.Hold) bool { return h.Reason == model.NotSynced && h.Node == "v-0" })
 			if away && shard.Size == 2 && p.Steps["v"] == nil {
 				p.Steps["v"] = model.Scale{From: 2, To: 1}
 			}
-			return p
 		}}, one},
 		{instead("the extra node leaves before the rollout has begun", func(snap model.Snapshot, s model.Step) model.Step {
 			shard := snap.Shards[0]
@@ -51,25 +48,22 @@ func surging() []Trial {
 			}
 			return nil
 		}), two},
-		{Mutant{Name: "a pod that is on its way out passes for one that stays", See: func(snap model.Snapshot) model.Snapshot {
+		{Mutant{Name: "a pod that is on its way out passes for one that stays", See: func(snap *model.Snapshot) {
 			s := &snap.Shards[0]
 			if last := s.Nodes[len(s.Nodes)-1]; last.Phase == model.PodRunning {
 				s.Size = max(s.Size, last.Ordinal+1)
 			}
-			return snap
 		}}, one},
-		{Mutant{Name: "nobody takes the extra node away", Decide: func(_ model.Snapshot, p model.Plan) model.Plan {
+		{Mutant{Name: "nobody takes the extra node away", Decide: func(_ model.Snapshot, p *model.Plan) {
 			if s, ok := p.Steps["v"].(model.Scale); ok && s.To < s.From {
 				delete(p.Steps, "v")
 			}
-			return p
 		}}, one},
 	}
 }
 
 // withoutExtra does not see a node beyond those wished for that is down.
-func withoutExtra(snap model.Snapshot) model.Snapshot {
+func withoutExtra(snap *model.Snapshot) {
 	s := &snap.Shards[0]
 	s.Nodes = slices.DeleteFunc(s.Nodes, func(n model.Node) bool { return snap.Policy.Extra(n) && n.Down() })
-	return snap
 }

@@ -119,7 +119,7 @@ func (w *World) viewNode(s *State, i int) model.Node {
 	if n.drain == drainPassed {
 		out.DrainingFor = clientDrain
 	}
-	viewLeaving(n, &out)
+	s.leaver(i).View(&out)
 	if n.proc != procDead && !n.mute() {
 		out.Server = w.viewServer(s, i)
 	}

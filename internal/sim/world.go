@@ -77,11 +77,11 @@ type World struct {
 
 func (w *World) decide(snap model.Snapshot) (model.Plan, error) {
 	if see := w.Mutant.See; see != nil {
-		snap = see(snap)
+		see(&snap)
 	}
 	p, err := plan.Next(snap)
 	if decide := w.Mutant.Decide; decide != nil && err == nil {
-		p = decide(snap, p)
+		decide(snap, &p)
 	}
 	return p, err
 }

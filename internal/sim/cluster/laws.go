@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
 
 func (r *run) violate(law int, format string, args ...any) {
@@ -138,8 +139,9 @@ func (r *run) checkHandover(s *State, from, to int) {
 		}
 	}
 	r.checkKnown(s, from, to)
-	r.checkLeaving(s, from, to)
-	if a.leaves() {
+	leaver := s.leaver(from)
+	explore.CheckLeaving(r.violate, leaver, s.leaver(to), false) // a second replica comes only to surge
+	if leaver.Leaves() {
 		return // it waits for nobody (plan/exclusive.go)
 	}
 	r.checkTouch(s, from)

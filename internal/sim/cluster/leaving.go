@@ -1,14 +1,8 @@
 package cluster
 
-import "github.com/valkeeper/valkeeper/internal/model"
-
-// How far a pod is on its way out that was given its time (model.DepartWithin). A pod
-// without a preStop step, or killed, is at termNone until it is gone.
-const (
-	termNone     uint8 = iota
-	termOperator       // the operator may begin to hand over
-	termHook           // its time has passed, and the preStop step may begin
-	termAsked          // the preStop step has asked for a failover: it does so once
+import (
+	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
 
 // drainFaults are hosts that are to be emptied. Several nodes may be on one.
@@ -23,14 +17,14 @@ func (r *run) drainFaults(s *State) {
 			continue
 		}
 		r.fault = true
-		r.emit(Move{Kind: moveCordon, What: places(host)}, next)
+		r.emit(Move{Kind: moveCordon, What: explore.Places(host, podNames[:])}, next)
 		r.fault = false
 	}
 }
 
 // end is a deletion by somebody else that leaves the pod its time. Nothing is lost by it
 // yet: what is, is known when the pod is gone.
-func (n *node) end() { n.phase, n.foreign, n.term = terminating, true, termOperator }
+func (n *node) end() { n.phase, n.foreign, n.term = terminating, true, explore.TermOperator }
 
 // drainMove is whoever empties a host: he tries until the budgets let a pod go. A Ready
 // primary has one of its own that never does; its label follows the role at the operator's
@@ -46,11 +40,11 @@ func (r *run) drainMove(s *State, i int) {
 // lingers says that the preStop step keeps the server of a pod running.
 func (s *State) lingers(i int) bool {
 	n := &s.n[i]
-	if n.term == termNone || n.proc != up || n.silent {
+	if n.term == explore.TermNone || n.proc != up || n.silent {
 		return false
 	}
 	// A failover is waited for, whoever's it is, and has a bound of its own.
-	return n.fail != 0 || (n.primary && n.term != termAsked && s.heir(i) >= 0)
+	return n.fail != 0 || (n.primary && n.term != explore.TermAsked && s.heir(i) >= 0)
 }
 
 // heir is a replica that is linked to i; -1 for none.
@@ -66,11 +60,11 @@ func (s *State) heir(i int) int {
 // hookMoves are the preStop step's, and the time that passes for it.
 func (r *run) hookMoves(s *State, i int) {
 	switch n, j := &s.n[i], s.heir(i); {
-	case n.term == termOperator:
-		r.node(s, moveTooLate, i, func(_ *State, n *node) { n.term = termHook })
-	case n.term == termHook && n.fail == 0 && n.primary && j >= 0:
+	case n.term == explore.TermOperator:
+		r.node(s, moveTooLate, i, func(_ *State, n *node) { n.term = explore.TermHook })
+	case n.term == explore.TermHook && n.fail == 0 && n.primary && j >= 0:
 		r.node(s, moveHook, i, func(s *State, n *node) {
-			n.fail, n.term = uint8(j)+1, termAsked
+			n.fail, n.term = uint8(j)+1, explore.TermAsked
 			// Who ends a primary while its only other copy restarts has to answer for
 			// both: the server cannot know.
 			s.n[j].foreign = s.n[j].foreign || s.n[j].phase == terminating
@@ -90,23 +84,15 @@ func (s *State) unheard(i int) bool {
 	return false
 }
 
-// leaves says that a primary has to go for a cause outside of the cluster.
-func (n *node) leaves() bool { return n.evac || n.phase == terminating }
+// leaver is a node as far as it may have to leave.
+func (s *State) leaver(i int) explore.Leaver {
+	n := &s.n[i]
+	return explore.Leaver{Name: podNames[i], Evac: n.evac, Ending: n.phase == terminating, Term: n.term}
+}
 
 // staleWillDo: who leaves may hand over to a node that is no staler than itself, and who is
 // on its way out is better followed by a stale one than by none.
 func (n *node) staleWillDo() bool { return n.phase == terminating || (n.evac && n.stale) }
-
-// checkLeaving: laws 10 and 20 when the operator asks for a failover.
-func (r *run) checkLeaving(s *State, from, to int) {
-	a, b := &s.n[from], &s.n[to]
-	switch {
-	case a.term >= termHook:
-		r.violate(10, "it is the turn of the preStop step of %s", podNames[from])
-	case b.evac && a.phase != terminating:
-		r.violate(20, "the target %s has to leave its host", podNames[to])
-	}
-}
 
 // checkLeft: law 20 at every look: who has to go, and could, is not forgotten.
 func (r *run) checkLeft(s *State, p planned) {
@@ -129,7 +115,7 @@ func (r *run) checkLeft(s *State, p planned) {
 // nothing is in the way of its handover.
 func (r *run) couldLeave(s *State, from, to int) bool {
 	a, b := &s.n[from], &s.n[to]
-	due := (a.evac && a.phase == running && !b.evac) || a.term == termOperator
+	due := (a.evac && a.phase == running && !b.evac) || a.term == explore.TermOperator
 	if !due || s.owned(from) == 0 || !r.visible(s) || s.down(to) || b.phase != running || !s.stays(to) || b.drain != drainNo ||
 		!s.attached(to, from) || (b.stale && !a.staleWillDo()) || s.k[shardOf(from)].attempt == attemptFailed {
 		return false
@@ -140,26 +126,6 @@ func (r *run) couldLeave(s *State, from, to int) bool {
 		}
 	}
 	return s.elects(to)
-}
-
-// viewLeaving is what is seen of it.
-func viewLeaving(n *node, out *model.Node) {
-	if n.evac {
-		out.Evacuate = "its host is to be emptied"
-	}
-	if n.term >= termHook {
-		out.TerminatingFor = model.DepartWithin
-	}
-}
-
-// places are the names of some nodes.
-func places(set uint8) (out string) {
-	for i, name := range podNames {
-		if set&(1<<i) != 0 {
-			out += " " + name
-		}
-	}
-	return out
 }
 
 // The hosts of two primaries, and of the replica of the first.
@@ -197,14 +163,10 @@ func leaving() []Trial {
 	both := drained("both hosts of a shard are drained", 0, 2, 1, firstReplica)
 	one := ended("pods that hand over themselves")
 	return []Trial{
-		{blind("a host that is to be emptied is nothing to a target", func(s *model.Shard, n *model.Node) {
-			if p, ok := s.Primary(); ok && p.Name != n.Name {
-				n.Evacuate = ""
-			}
-		}), both},
-		{blind("primaries stay where a host is to be emptied", func(_ *model.Shard, n *model.Node) { n.Evacuate = "" }), both},
+		{blind("a host that is to be emptied is nothing to a target", explore.OnlyPrimariesLeave), both},
+		{blind("primaries stay where a host is to be emptied", explore.NobodyLeaves), both},
 		{blind("two shards leave a host at the same time", func(_ *model.Shard, n *model.Node) { n.Server.FailingOver = false }), two},
-		{blind("the operator begins to hand over however late it is", func(_ *model.Shard, n *model.Node) { n.TerminatingFor = 0 }), one},
-		{blind("a primary on its way out is left to its preStop step", func(_ *model.Shard, n *model.Node) { n.TerminatingFor = model.DepartWithin }), one},
+		{blind("the operator begins to hand over however late it is", explore.NeverTooLate), one},
+		{blind("a primary on its way out is left to its preStop step", explore.AlwaysTooLate), one},
 	}
 }

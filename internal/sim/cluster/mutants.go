@@ -6,6 +6,7 @@ import (
 
 	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/plan"
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
 
 // Mutant is an operator with one gate removed. The zero value is the operator
@@ -33,18 +34,12 @@ type Trial struct {
 
 // Trials are all mutants, each with one gate removed.
 func Trials() []Trial {
-	return slices.Concat(rolling(), healing(), sharing(), surges(), leaving())
+	return slices.Concat(rolling(), healing(), sharing(), surging(), leaving())
 }
 
 // blind makes a mutant that sees every node otherwise.
 func blind(name string, change func(*model.Shard, *model.Node)) Mutant {
-	return Mutant{Name: name, See: func(snap *model.Snapshot) {
-		for k := range snap.Shards {
-			for i := range snap.Shards[k].Nodes {
-				change(&snap.Shards[k], &snap.Shards[k].Nodes[i])
-			}
-		}
-	}}
+	return Mutant{Name: name, See: explore.Nodes(change)}
 }
 
 // instead makes a mutant that does another step than the one planned for a shard.

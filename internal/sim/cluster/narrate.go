@@ -3,6 +3,8 @@ package cluster
 import (
 	"fmt"
 	"strings"
+
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
 
 var shardNames = [maxShards]string{shardName(0), shardName(1), shardName(2)}
@@ -45,7 +47,7 @@ func (n node) line() string {
 	add(n.drain != drainNo, "drain=%d", n.drain)
 	add(n.ours, "ours")
 	add(n.evac, "to-leave-its-host")
-	add(n.term >= termHook, "for-its-hook")
+	add(n.term >= explore.TermHook, "for-its-hook")
 	add(n.phase != absent && n.proc == dead, "DEAD")
 	add(n.proc == held, "HELD")
 	add(n.silent, "SILENT")

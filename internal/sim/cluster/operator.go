@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 	"github.com/valkeeper/valkeeper/internal/topology"
 )
 
@@ -76,7 +77,7 @@ func (s *State) seenPart() State {
 	}
 	for i := range v.n {
 		n := &v.n[i]
-		n.ours, n.foreign, n.listens, n.term = false, false, false, min(n.term, termHook)
+		n.ours, n.foreign, n.listens, n.term = false, false, false, min(n.term, explore.TermHook)
 		if n.proc != held {
 			n.diskHist, n.diskSet = 0, 0
 		}

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 
 	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
 
 // The bounds of a world. The places beyond its own are absent for ever.
@@ -341,7 +342,7 @@ func (s *State) rankEpochs() {
 func (n *node) tidy() {
 	if n.phase == absent {
 		n.gate, n.drain, n.stale, n.proc, n.cut, n.silent, n.foreign = 0, 0, false, dead, 0, false, false
-		n.evac, n.term = false, termNone
+		n.evac, n.term = false, explore.TermNone
 	}
 	if !n.conf {
 		n.primary, n.follows, n.table, n.epoch, n.part, n.forgot, n.ghosts, n.lost = false, nobody, unowned, 0, 0, 0, 0, false

@@ -9,9 +9,9 @@ import (
 // alone: no shard has a replica any more.
 func alone(_ *World, s *State) { s.leave(1, 3, 5) }
 
-// surging are shards without replicas that are rolled, one after the other, with an
+// surgingAlone are shards without replicas that are rolled, one after the other, with an
 // extra node each.
-func surging(name string, stale uint8) World {
+func surgingAlone(name string, stale uint8) World {
 	return cluster3(name, stale).with(func(w *World) { w.Alone, w.Surge, w.Prepare = true, model.SurgeAuto, alone })
 }
 
@@ -29,8 +29,8 @@ func surgeWorlds() []World {
 		widened("a shard with a replica rolls with an extra node, a host is drained").with(func(w *World) {
 			w.Faults, w.MaxFaults = Faults{Hosts: []uint8{1}}, 1
 		}),
-		surging("two shards roll with an extra node each", 0b011).with(func(w *World) { w.MaxCrashes = 1 }),
-		surging("one shard rolls with an extra node, a fault", 0b001).with(func(w *World) {
+		surgingAlone("two shards roll with an extra node each", 0b011).with(func(w *World) { w.MaxCrashes = 1 }),
+		surgingAlone("one shard rolls with an extra node, a fault", 0b001).with(func(w *World) {
 			w.Faults, w.MaxFaults = Faults{Delete: true, Crash: true, Of: 0b000001}, 1
 		}),
 	}
@@ -67,9 +67,9 @@ func (r *run) extraFirst(s *State, i int, scaling bool) {
 	}
 }
 
-// surges are mutants with one gate of a surge removed.
-func surges() []Trial {
-	two := surging("two shards roll with an extra node each", 0b011)
+// surging are mutants with one gate of a surge removed.
+func surging() []Trial {
+	two := surgingAlone("two shards roll with an extra node each", 0b011)
 	wide := widened("a shard with a replica rolls with an extra node")
 	return []Trial{
 		{Mutant{Name: "a rollout begins without its extra node", See: func(snap *model.Snapshot) { snap.Policy.Surge = model.SurgeNever }}, wide},

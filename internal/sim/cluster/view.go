@@ -124,7 +124,7 @@ func (w *World) viewNode(s *State, i int) model.Node {
 	}
 	out.Dead = n.proc == dead && !n.silent && n.cut == cutNo
 	out.Draining = n.drain != drainNo
-	viewLeaving(n, &out)
+	s.leaver(i).View(&out)
 	if n.drain == drainPassed {
 		out.DrainingFor = clientDrain
 	}

@@ -204,7 +204,7 @@ func (r *run) checkHandover(s *State, from, to int) {
 	r.checkOneMind(s, from, "a handover is to begin")
 	r.checkChoice(s, from)
 	r.checkLeaving(s, from, to)
-	if a.leaves() {
+	if s.leaver(from).Leaves() {
 		return // it waits for nobody else
 	}
 	r.othersUp(s, to, from)

@@ -1,19 +1,9 @@
 package sentinel
 
 import (
-	"math/bits"
-
 	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/plan"
-)
-
-// How far a pod is on its way out that was given its time (model.DepartWithin). With
-// Sentinels the preStop step asks for nothing: it lets the server go when its patience is
-// over, and they elect another one.
-const (
-	termNone     uint8 = iota
-	termOperator       // the operator may begin to hand over
-	termHook           // it may not any more
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
 
 // drainFaults are hosts that are to be emptied. Several nodes may be on one.
@@ -24,14 +14,14 @@ func (r *run) drainFaults(s *State) {
 			next.n[i].evac = next.n[i].evac || (host&(1<<i) != 0 && s.n[i].phase != absent)
 		}
 		if next.n != s.n {
-			r.emit(Move{Kind: moveCordon, What: places(host)}, next)
+			r.emit(Move{Kind: moveCordon, What: explore.Places(host, podNames[:])}, next)
 		}
 	}
 }
 
 // end is a deletion by somebody else that leaves the pod its time. Nothing is lost by it
 // yet: what is, is known when the pod is gone.
-func (n *node) end() { n.phase, n.term = terminating, termOperator }
+func (n *node) end() { n.phase, n.term = terminating, explore.TermOperator }
 
 // drainMove is whoever empties a host: he tries until the budgets let a pod go.
 func (r *run) drainMove(s *State, i int) {
@@ -55,10 +45,10 @@ func (r *run) budgetAllows(s *State, i int) bool {
 // could take over and its patience lasts, and while a FAILOVER runs.
 func (s *State) lingers(i int) bool {
 	n := &s.n[i]
-	if n.term == termNone || !n.up || s.farNode(i) {
+	if n.term == explore.TermNone || !n.up || s.farNode(i) {
 		return false
 	}
-	return n.fail != failNone || (n.term == termOperator && n.primary && s.followed(i))
+	return n.fail != failNone || (n.term == explore.TermOperator && n.primary && s.followed(i))
 }
 
 // followed says that a replica is linked to i.
@@ -71,15 +61,19 @@ func (s *State) followed(i int) bool {
 	return false
 }
 
-// hookMoves are the time that passes for the preStop step.
+// hookMoves are the time that passes for the preStop step. It asks for nothing: it lets the
+// server go when its patience is over, and the Sentinels elect another one.
 func (r *run) hookMoves(s *State, i int) {
-	if s.n[i].term == termOperator {
-		r.node(s, moveTooLate, i, func(_ *State, n *node) { n.term = termHook })
+	if s.n[i].term == explore.TermOperator {
+		r.node(s, moveTooLate, i, func(_ *State, n *node) { n.term = explore.TermHook })
 	}
 }
 
-// leaves says that a primary has to go for a cause outside of the shard.
-func (n *node) leaves() bool { return n.evac || n.phase == terminating }
+// leaver is a node as far as it may have to leave.
+func (s *State) leaver(i int) explore.Leaver {
+	n := &s.n[i]
+	return explore.Leaver{Name: podNames[i], Evac: n.evac, Ending: n.phase == terminating, Term: n.term}
+}
 
 // staleWillDo: who leaves may hand over to a node that is no staler than itself, and who is
 // on its way out is better followed by a stale one than by none.
@@ -99,15 +93,8 @@ func (r *run) better(s *State, primary int) bool {
 // Sentinel may choose instead has to leave its own host, if another one has not. Who is on
 // its way out does not wait until the Sentinels have seen new priorities.
 func (r *run) checkLeaving(s *State, from, to int) {
-	a, b := &s.n[from], &s.n[to]
-	switch {
-	case a.term >= termHook:
-		r.violate(10, "it is the turn of the preStop step of %s", podNames[from])
-	case b.evac && a.phase != terminating:
-		r.violate(20, "the target %s has to leave its host", podNames[to])
-	case b.evac && r.better(s, from):
-		r.violate(20, "the target %s has to leave its host, and another one has not", podNames[to])
-	}
+	a := &s.n[from]
+	explore.CheckLeaving(r.violate, s.leaver(from), s.leaver(to), r.better(s, from))
 	for k := range s.s {
 		for i := range s.n {
 			if a.phase == running && s.answers(k) && s.n[i].evac && s.s[k].ranked&(1<<i) != 0 && s.sees(k, uint8(i)) && r.better(s, from) {
@@ -134,7 +121,7 @@ func (r *run) checkLeft(s *State, p planned) {
 // nothing is in the way of its handover.
 func (r *run) couldLeave(s *State, from, to int) bool {
 	a, b := &s.n[from], &s.n[to]
-	due := (a.evac && a.phase == running && !b.evac) || a.term == termOperator
+	due := (a.evac && a.phase == running && !b.evac) || a.term == explore.TermOperator
 	if !due || from == to || s.far != 0 || s.fo.kind != foNone || a.fail != failNone || s.attempt == attemptFailed || s.down(to) ||
 		b.drain != drainNo || b.zero || !s.attached(to, from) || (b.stale && !a.staleWillDo()) {
 		return false
@@ -145,24 +132,6 @@ func (r *run) couldLeave(s *State, from, to int) bool {
 		}
 	}
 	return true
-}
-
-// viewLeaving is what is seen of it.
-func viewLeaving(n *node, out *model.Node) {
-	if n.evac {
-		out.Evacuate = "its host is to be emptied"
-	}
-	if n.term >= termHook {
-		out.TerminatingFor = model.DepartWithin
-	}
-}
-
-// places are the names of some nodes.
-func places(set uint8) (out string) {
-	for ; set != 0; set &= set - 1 {
-		out += " " + podNames[bits.TrailingZeros8(set)]
-	}
-	return out
 }
 
 // drained is an instance whose hosts are to be emptied, terminated one of which somebody
@@ -195,15 +164,11 @@ func leaving() []Trial {
 	shared := drained("1+2, the host of the primary and a replica is drained", 3, 1, node0|node1)
 	one := terminated("1+1, pods that are given their time")
 	return []Trial{
-		{blind("a host that is to be emptied is nothing to a target", func(s *model.Shard, n *model.Node) {
-			if p, ok := s.Primary(); ok && p.Name != n.Name {
-				n.Evacuate = ""
-			}
-		}), both},
-		{blind("primaries stay where a host is to be emptied", func(_ *model.Shard, n *model.Node) { n.Evacuate = "" }), both},
+		{blind("a host that is to be emptied is nothing to a target", explore.OnlyPrimariesLeave), both},
+		{blind("primaries stay where a host is to be emptied", explore.NobodyLeaves), both},
 		{Mutant{Name: "Sentinels may choose whose host is to be emptied", Decide: unshunned}, shared},
-		{blind("the operator begins to hand over however late it is", func(_ *model.Shard, n *model.Node) { n.TerminatingFor = 0 }), one},
-		{blind("a primary on its way out is left to the Sentinels", func(_ *model.Shard, n *model.Node) { n.TerminatingFor = model.DepartWithin }), one},
+		{blind("the operator begins to hand over however late it is", explore.NeverTooLate), one},
+		{blind("a primary on its way out is left to the Sentinels", explore.AlwaysTooLate), one},
 		{Mutant{Name: "a primary on its way out waits until Sentinels shun others", Decide: waitsForShunning},
 			drainedAndEnded().with(func(w *World) { w.MaxStates = 50_000 })},
 	}
@@ -213,11 +178,7 @@ func leaving() []Trial {
 // choose instead.
 func unshunned(snap model.Snapshot, p *model.Plan) {
 	target := snap.Shards[0].Nodes[len(snap.Shards[0].Nodes)-1]
-	blind("", func(s *model.Shard, n *model.Node) {
-		if primary, ok := s.Primary(); ok && primary.Name != n.Name {
-			n.Evacuate = ""
-		}
-	}).See(&snap)
+	explore.Nodes(explore.OnlyPrimariesLeave)(&snap)
 	other, err := plan.Next(snap)
 	if err != nil {
 		return
@@ -238,14 +199,4 @@ func waitsForShunning(snap model.Snapshot, p *model.Plan) {
 			delete(p.Steps, "v")
 		}
 	}
-}
-
-// blind makes a mutant that sees every node otherwise.
-func blind(name string, change func(*model.Shard, *model.Node)) Mutant {
-	return Mutant{Name: name, See: func(snap *model.Snapshot) {
-		nodes := snap.Shards[0].Nodes
-		for i := range nodes {
-			change(&snap.Shards[0], &nodes[i])
-		}
-	}}
 }

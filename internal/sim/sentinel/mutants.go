@@ -6,6 +6,7 @@ import (
 
 	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/plan"
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
 
 // Mutant is an operator with one gate removed. The zero value is the operator
@@ -31,6 +32,11 @@ type Trial struct {
 // Trials are all mutants, each with one gate removed.
 func Trials() []Trial {
 	return slices.Concat(promoting(), telling(), touching(), rollingSentinels(), leaving(), surging())
+}
+
+// blind makes a mutant that sees every node otherwise.
+func blind(name string, change func(*model.Shard, *model.Node)) Mutant {
+	return Mutant{Name: name, See: explore.Nodes(change)}
 }
 
 // kind says of a step whether it is the one that a gate is for.

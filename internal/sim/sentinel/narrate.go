@@ -3,6 +3,8 @@ package sentinel
 import (
 	"fmt"
 	"strings"
+
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
 
 // Narrate tells a trace, a line for each move and some for where it leads.
@@ -63,7 +65,7 @@ func (n node) String() string {
 	add(n.zero, "priority=0")
 	add(n.late, "comes-last")
 	add(n.evac, "to-leave-its-host")
-	add(n.term >= termHook, "for-its-hook")
+	add(n.term >= explore.TermHook, "for-its-hook")
 	add(n.fail != failNone, "FAILOVER=%d>%s", n.fail, place(n.target))
 	add(n.up, "h%d<%d:%b", n.hist, n.hist2, n.set)
 	add(n.clients, "clients")

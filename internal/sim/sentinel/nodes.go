@@ -1,5 +1,7 @@
 package sentinel
 
+import "github.com/valkeeper/valkeeper/internal/sim/explore"
+
 // podMoves are what Kubernetes does by itself.
 func (r *run) podMoves(s *State) {
 	for i := range s.n {
@@ -63,7 +65,7 @@ func (w *World) boot(s *State, i int) {
 
 // vanish ends a pod: its address leads nowhere, its emptyDir is lost.
 func (w *World) vanish(s *State, i int) {
-	foreign := s.n[i].term != termNone || (s.lead == uint8(i) && s.theirs) // Sentinels promote also who is about to go
+	foreign := s.n[i].term != explore.TermNone || (s.lead == uint8(i) && s.theirs) // Sentinels promote also who is about to go
 	w.die(s, i, true, foreign)
 	disk := s.n[i]
 	s.n[i] = node{follows: nobody}

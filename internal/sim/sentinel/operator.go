@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 	"github.com/valkeeper/valkeeper/internal/topology"
 )
 
@@ -51,7 +52,7 @@ func (s *State) seenPart() State {
 	v.rankEpochs()
 	for i := range v.n {
 		n := &v.n[i]
-		n.diskHist, n.diskSet, n.target, n.vouched, n.term = 0, 0, 0, false, n.term&termHook
+		n.diskHist, n.diskSet, n.target, n.vouched, n.term = 0, 0, 0, false, n.term&explore.TermHook
 		n.clients = n.clients && n.drain != drainNo
 	}
 	return v

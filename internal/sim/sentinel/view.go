@@ -119,7 +119,7 @@ func (w *World) viewNode(s *State, i int) model.Node {
 	out.Revision = revision(n.stale)
 	out.Dead = !n.up
 	out.Draining = n.drain != drainNo
-	viewLeaving(n, &out)
+	s.leaver(i).View(&out)
 	if n.drain == drainPassed {
 		out.DrainingFor = clientDrain
 	}

@@ -1,0 +1,33 @@
+package explore
+
+import "github.com/valkeeper/valkeeper/internal/model"
+
+// Nodes shows the planner every node otherwise.
+func Nodes(change func(*model.Shard, *model.Node)) func(*model.Snapshot) {
+	return func(snap *model.Snapshot) {
+		for k := range snap.Shards {
+			shard := &snap.Shards[k]
+			for i := range shard.Nodes {
+				change(shard, &shard.Nodes[i])
+			}
+		}
+	}
+}
+
+// The ways to see a node wrongly that are mutants in every topology.
+
+// OnlyPrimariesLeave: a host that is to be emptied is nothing to the others.
+func OnlyPrimariesLeave(s *model.Shard, n *model.Node) {
+	if p, ok := s.Primary(); ok && p.Name != n.Name {
+		n.Evacuate = ""
+	}
+}
+
+// NobodyLeaves: no host is to be emptied.
+func NobodyLeaves(_ *model.Shard, n *model.Node) { n.Evacuate = "" }
+
+// NeverTooLate: who is on its way out has all its time left.
+func NeverTooLate(_ *model.Shard, n *model.Node) { n.TerminatingFor = 0 }
+
+// AlwaysTooLate: who is on its way out has none left for the operator.
+func AlwaysTooLate(_ *model.Shard, n *model.Node) { n.TerminatingFor = model.DepartWithin }
