@@ -2,7 +2,7 @@ package sim
 
 import (
 	"github.com/valkeeper/valkeeper/internal/model"
-	"github.com/valkeeper/valkeeper/internal/plan"
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
 
 // Persistence is what a server finds again after it has crashed.
@@ -76,14 +76,7 @@ type World struct {
 }
 
 func (w *World) decide(snap model.Snapshot) (model.Plan, error) {
-	if see := w.Mutant.See; see != nil {
-		see(&snap)
-	}
-	p, err := plan.Next(snap)
-	if decide := w.Mutant.Decide; decide != nil && err == nil {
-		decide(snap, &p)
-	}
-	return p, err
+	return explore.Plan(snap, w.Mutant.See, w.Mutant.Decide)
 }
 
 func (w *World) spec(s *State) Spec { return w.Specs[s.spec] }

@@ -141,7 +141,7 @@ func (a *act) handover(step model.Handover) {
 func (a *act) request(from, to int) {
 	for k := range a.s.k {
 		if op := a.s.k[k].op; k != a.k && op.part > 0 {
-			if _, hands := a.world.book.step(op.step).(model.Handover); hands {
+			if _, hands := a.world.book.Step(op.step).(model.Handover); hands {
 				a.done("another shard hands over")
 				return
 			}

@@ -24,7 +24,7 @@
 //
 // It looks, and performs the steps of all shards at the same time, each in its own
 // time, as the controller does; it looks again when all are done. Disruptive steps are
-// planned again first. Steps are kept as they were planned and numbered (book).
+// planned again first. Steps are kept as they were planned and numbered (explore.Book).
 //
 // # What is left out
 //

@@ -18,27 +18,6 @@ type planned struct {
 	known [maxShards]bool
 }
 
-// number gives a step a number; 0 is none.
-func (b *book) number(step model.Step) uint16 {
-	if step == nil {
-		return 0
-	}
-	key := fmt.Sprintf("%#v", step)
-	if n, ok := b.numbers[key]; ok {
-		return n
-	}
-	b.steps = append(b.steps, step)
-	b.numbers[key] = uint16(len(b.steps)) //nolint:gosec // some hundreds
-	return b.numbers[key]
-}
-
-func (b *book) step(number uint16) model.Step {
-	if number == 0 {
-		return nil
-	}
-	return b.steps[number-1]
-}
-
 // keptPlans bounds the plans that are kept: neighbours share them, others seldom do.
 const keptPlans = 300_000
 
@@ -57,7 +36,7 @@ func (r *run) plan(s *State) planned {
 	p := planned{holds: made.Holds}
 	rules, _ := topology.For(seen)
 	for k, shard := range seen.Shards {
-		p.steps[k] = r.world.book.number(made.Steps[shard.Name])
+		p.steps[k] = r.world.book.Number(made.Steps[shard.Name])
 		primary, ok := shard.Primary()
 		p.known[k] = ok && (rules.Recognised(primary) || r.world.Mutant.Credulous)
 	}
@@ -120,7 +99,7 @@ func (r *run) look(s State) {
 	for k, n := range p.steps {
 		next.k[k].op = operator{step: n}
 		if n != 0 {
-			what += fmt.Sprintf("%s; ", r.world.book.step(n))
+			what += fmt.Sprintf("%s; ", r.world.book.Step(n))
 		}
 	}
 	if next != s {
@@ -185,7 +164,7 @@ type act struct {
 
 func (a *act) op() *operator { return &a.s.k[a.k].op }
 
-func (a *act) step() model.Step { return a.world.book.step(a.op().step) }
+func (a *act) step() model.Step { return a.world.book.Step(a.op().step) }
 
 // done ends the step.
 func (a *act) done(what string) {
@@ -219,11 +198,11 @@ func (a *act) same() bool {
 	if a.op().gone&mentions(step) != 0 {
 		return false
 	}
-	now := a.world.book.step(a.plan(&a.s).steps[a.k])
+	now := a.world.book.Step(a.plan(&a.s).steps[a.k])
 	if now == nil || !step.Same(now) {
 		return false
 	}
-	a.op().step = a.world.book.number(now) // it is performed as it is planned now
+	a.op().step = a.world.book.Number(now) // it is performed as it is planned now
 	return true
 }
 

@@ -23,7 +23,7 @@ func (r *run) tell(p planned) string {
 	var out []string
 	for _, n := range p.steps {
 		if n != 0 {
-			out = append(out, r.world.book.step(n).String())
+			out = append(out, r.world.book.Step(n).String())
 		}
 	}
 	return strings.Join(out, "; ")

@@ -3,7 +3,6 @@ package cluster
 import (
 	"math/bits"
 
-	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
 
@@ -367,10 +366,4 @@ type operator struct {
 	step uint16
 	part uint8
 	gone uint8
-}
-
-// book numbers steps. State keeps the number; the step is as it was planned.
-type book struct {
-	numbers map[string]uint16
-	steps   []model.Step
 }

@@ -2,7 +2,7 @@ package cluster
 
 import (
 	"github.com/valkeeper/valkeeper/internal/model"
-	"github.com/valkeeper/valkeeper/internal/plan"
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
 
 // Faults are the kinds of fault that a world knows.
@@ -67,7 +67,7 @@ type World struct {
 	// ranges are the groups, sets the slots of each set of groups.
 	ranges []model.SlotRange
 	sets   []model.Slots
-	book   *book
+	book   *explore.Book
 }
 
 // prepared numbers the groups.
@@ -93,7 +93,7 @@ func (w World) prepared() *World {
 		}
 		w.sets[g] = model.NewSlots(in...)
 	}
-	w.book = &book{numbers: map[string]uint16{}}
+	w.book = explore.NewBook()
 	return &w
 }
 
@@ -142,14 +142,7 @@ func (w *World) groupsOf(slots model.Slots) groups {
 }
 
 func (w *World) decide(snap model.Snapshot) (model.Plan, error) {
-	if see := w.Mutant.See; see != nil {
-		see(&snap)
-	}
-	p, err := plan.Next(snap)
-	if decide := w.Mutant.Decide; decide != nil && err == nil {
-		decide(snap, &p)
-	}
-	return p, err
+	return explore.Plan(snap, w.Mutant.See, w.Mutant.Decide)
 }
 
 // Start is the first state: a cluster in service, or one before its first pod.

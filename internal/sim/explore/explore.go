@@ -2,6 +2,10 @@
 // until a law is broken, the world is exhausted or its bound is reached. What a
 // world consists of, it does not know: a state is a comparable value, and a
 // Walker says what can happen next.
+//
+// Beside the explorer stands what all worlds of Valkeeper have in common: the laws,
+// what is known of a node that has to leave (leaving.go), and the planner that may be
+// a mutant (mutants.go, book.go). The tests of all worlds are in package exploretest.
 package explore
 
 import "time"

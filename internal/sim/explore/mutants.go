@@ -1,6 +1,22 @@
 package explore
 
-import "github.com/valkeeper/valkeeper/internal/model"
+import (
+	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/plan"
+)
+
+// Plan is what a mutant plans: see changes what the planner is shown, decide what it
+// answers. Either may be nil.
+func Plan(snap model.Snapshot, see func(*model.Snapshot), decide func(model.Snapshot, *model.Plan)) (model.Plan, error) {
+	if see != nil {
+		see(&snap)
+	}
+	p, err := plan.Next(snap)
+	if decide != nil && err == nil {
+		decide(snap, &p)
+	}
+	return p, err
+}
 
 // Nodes shows the planner every node otherwise.
 func Nodes(change func(*model.Shard, *model.Node)) func(*model.Snapshot) {

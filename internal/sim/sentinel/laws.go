@@ -22,7 +22,7 @@ func (r *run) checkState(s *State) {
 // checkPlan is what holds for every plan.
 func (r *run) checkPlan(s *State, p planned) {
 	r.checkLeft(s, p)
-	if step, ok := r.world.book.step(p.step).(model.Publish); ok {
+	if step, ok := r.world.book.Step(p.step).(model.Publish); ok {
 		r.checkPublish(s, index(step.Primary))
 	}
 	if s.stale() && p.step == 0 && len(p.holds) == 0 {
@@ -37,7 +37,7 @@ func (r *run) checkPlan(s *State, p planned) {
 		if t := &s.s[k]; !t.stale || t.phase != running || t.up || !s.quiet() {
 			continue
 		}
-		if step := r.world.book.step(p.step); step == nil || !restarts('s')(step) {
+		if step := r.world.book.Step(p.step); step == nil || !restarts('s')(step) {
 			r.violate(12, "%s does not run and is superseded, and the plan is to %s %v", sentinelNames[k], r.tell(p), p.holds)
 		}
 	}

@@ -30,7 +30,7 @@ func (r *run) plan(s *State) planned {
 	if err != nil {
 		r.violate(0, "the planner failed: %v", err)
 	}
-	p := planned{step: r.world.book.number(made.Steps["v"]), holds: made.Holds, known: nobody}
+	p := planned{step: r.world.book.Number(made.Steps["v"]), holds: made.Holds, known: nobody}
 	rules, _ := topology.For(seen)
 	if primary, ok := seen.Shards[0].Primary(); ok && (rules.Recognised(primary) || r.world.Mutant.Credulous) {
 		p.known = index(primary.Ref)
@@ -94,7 +94,7 @@ func (r *run) tell(p planned) string {
 	if p.step == 0 {
 		return "wait"
 	}
-	return r.world.book.step(p.step).String()
+	return r.world.book.Step(p.step).String()
 }
 
 // act is a step as it goes on from a state.
@@ -103,7 +103,7 @@ type act struct {
 	s State
 }
 
-func (a *act) step() model.Step { return a.world.book.step(a.s.op.step) }
+func (a *act) step() model.Step { return a.world.book.Step(a.s.op.step) }
 
 // done ends the step.
 func (a *act) done(what string) {
@@ -134,11 +134,11 @@ func (a *act) same() bool {
 	if a.s.op.gone&mentions(step) != 0 {
 		return false
 	}
-	now := a.world.book.step(a.plan(&a.s).step)
+	now := a.world.book.Step(a.plan(&a.s).step)
 	if now == nil || !step.Same(now) {
 		return false
 	}
-	a.s.op.step = a.world.book.number(now) // it is performed as it is planned now
+	a.s.op.step = a.world.book.Number(now) // it is performed as it is planned now
 	return true
 }
 

@@ -1,10 +1,8 @@
 package sentinel
 
 import (
-	"fmt"
-
 	"github.com/valkeeper/valkeeper/internal/model"
-	"github.com/valkeeper/valkeeper/internal/plan"
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
 
 // Faults are the kinds of fault that a world knows.
@@ -55,38 +53,12 @@ type World struct {
 	// Mutant is what was changed in the operator; the zero value is nothing.
 	Mutant Mutant
 
-	book *book
-}
-
-// book numbers the steps.
-type book struct {
-	steps   []model.Step
-	numbers map[string]uint16
-}
-
-func (b *book) number(step model.Step) uint16 {
-	if step == nil {
-		return 0
-	}
-	key := fmt.Sprintf("%#v", step)
-	if n, ok := b.numbers[key]; ok {
-		return n
-	}
-	b.steps = append(b.steps, step)
-	b.numbers[key] = uint16(len(b.steps)) //nolint:gosec // some hundreds
-	return b.numbers[key]
-}
-
-func (b *book) step(number uint16) model.Step {
-	if number == 0 {
-		return nil
-	}
-	return b.steps[number-1]
+	book *explore.Book
 }
 
 // prepared is a copy of the world that can be walked.
 func (w World) prepared() *World {
-	w.book = &book{numbers: map[string]uint16{}}
+	w.book = explore.NewBook()
 	if w.Sentinels == 0 {
 		w.Sentinels = 3
 	}
@@ -100,14 +72,7 @@ func (w World) prepared() *World {
 }
 
 func (w *World) decide(snap model.Snapshot) (model.Plan, error) {
-	if see := w.Mutant.See; see != nil {
-		see(&snap)
-	}
-	p, err := plan.Next(snap)
-	if decide := w.Mutant.Decide; decide != nil && err == nil {
-		decide(snap, &p)
-	}
-	return p, err
+	return explore.Plan(snap, w.Mutant.See, w.Mutant.Decide)
 }
 
 // needed is how many Sentinels have to agree.
