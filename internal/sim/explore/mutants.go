@@ -32,18 +32,18 @@ func Nodes(change func(*model.Shard, *model.Node)) func(*model.Snapshot) {
 
 // The ways to see a node wrongly that are mutants in every topology.
 
-// OnlyPrimariesLeave: a host that is to be emptied is nothing to the others.
+// OnlyPrimariesLeave makes a host that is to be emptied nothing to the others.
 func OnlyPrimariesLeave(s *model.Shard, n *model.Node) {
 	if p, ok := s.Primary(); ok && p.Name != n.Name {
 		n.Evacuate = ""
 	}
 }
 
-// NobodyLeaves: no host is to be emptied.
+// NobodyLeaves hides that a host is to be emptied.
 func NobodyLeaves(_ *model.Shard, n *model.Node) { n.Evacuate = "" }
 
-// NeverTooLate: who is on its way out has all its time left.
+// NeverTooLate gives who is on its way out all its time again.
 func NeverTooLate(_ *model.Shard, n *model.Node) { n.TerminatingFor = 0 }
 
-// AlwaysTooLate: who is on its way out has none left for the operator.
+// AlwaysTooLate leaves the operator none of it.
 func AlwaysTooLate(_ *model.Shard, n *model.Node) { n.TerminatingFor = model.DepartWithin }
