@@ -39,17 +39,40 @@ const (
 	never = 200 * time.Millisecond
 )
 
-// posted is a primary under watch.
-func posted(t *testing.T) (*Sentries, *hands, *servertest.Server, func(role model.Role)) {
+// watched is a primary under watch.
+type watched struct {
+	*Sentries
+	hands  *hands
+	server *servertest.Server
+	// asked counts how often a sentry said its name: once when it comes, and whenever it
+	// asks.
+	asked atomic.Int32
+}
+
+// posted is one whose sentry stands.
+func posted(t *testing.T) *watched {
 	t.Helper()
-	s, h, server := NewSentries(), newHands(), servertest.Listen(t, "127.0.0.1:0")
-	s.clock = h.clock
-	v := instance(t, "shop", `{topology: Replication, replicas: 1}`)
-	post := func(role model.Role) { s.Post(v, servers.Credentials{}, seen(server.Addr(), role)) }
-	t.Cleanup(func() { s.Dismiss("shop/cart") })
-	post(model.RolePrimary)
-	await(t, "the sentry to stand", func() bool { return server.Logins() == 1 })
-	return s, h, server, post
+	w := &watched{Sentries: NewSentries(), hands: newHands(), server: servertest.Listen(t, "127.0.0.1:0")}
+	w.clock = w.hands.clock
+	w.server.Then("CLIENT SETNAME", func() { w.asked.Add(1) })
+	t.Cleanup(func() { w.Dismiss("shop/cart") })
+	w.post(t, model.RolePrimary)
+	w.stands(t)
+	return w
+}
+
+// post tells the sentries what a look saw.
+func (w *watched) post(t *testing.T, role model.Role) {
+	t.Helper()
+	w.Post(instance(t, "shop", `{topology: Replication, replicas: 1}`), servers.Credentials{}, seen(w.server.Addr(), role))
+}
+
+// stands waits until the sentry has asked: before that its connection may not stand, and
+// its end is nothing to tell.
+func (w *watched) stands(t *testing.T) {
+	t.Helper()
+	before := w.asked.Load()
+	await(t, "the sentry to stand", func() bool { return w.asked.Load() >= before+2 })
 }
 
 func await(t *testing.T, what string, so func() bool) {
@@ -64,22 +87,22 @@ func await(t *testing.T, what string, so func() bool) {
 }
 
 func TestTheEndOfAPrimarysConnectionRaisesTheAlarm(t *testing.T) {
-	s, _, server, _ := posted(t)
-	if alarmed(t, s, never) {
+	w := posted(t)
+	if alarmed(t, w.Sentries, never) {
 		t.Fatal("nothing has happened yet")
 	}
-	server.End()
-	if !alarmed(t, s, soon) {
+	w.server.End()
+	if !alarmed(t, w.Sentries, soon) {
 		t.Error("nobody heard of it")
 	}
 }
 
 func TestAPrimaryThatFallsSilentRaisesTheAlarm(t *testing.T) {
 	t.Parallel()
-	s, _, server, _ := posted(t)
-	server.Silent()
+	w := posted(t)
+	w.server.Silent()
 	began := time.Now()
-	if !alarmed(t, s, soon) {
+	if !alarmed(t, w.Sentries, soon) {
 		t.Fatal("nobody heard of it")
 	}
 	if took := time.Since(began); took < 500*time.Millisecond || took > 3*time.Second {
@@ -90,49 +113,49 @@ func TestAPrimaryThatFallsSilentRaisesTheAlarm(t *testing.T) {
 // A server that loads its data, or runs a script for long, says so.
 func TestAnErrorIsAnAnswer(t *testing.T) {
 	t.Parallel()
-	s, _, server, _ := posted(t)
-	var asked atomic.Int32
-	server.Then("CLIENT SETNAME", func() { asked.Add(1) })
+	w := posted(t)
 	for _, answer := range []string{"-BUSY Valkey is busy running a script\r\n", "-LOADING Valkey is loading the dataset in memory\r\n"} {
-		server.Reply("CLIENT SETNAME", answer)
-		before := asked.Load()
-		await(t, "a question after one that was answered so", func() bool { return asked.Load() >= before+2 })
+		w.server.Reply("CLIENT SETNAME", answer)
+		w.stands(t)
 	}
-	if alarmed(t, s, never) {
+	if alarmed(t, w.Sentries, never) {
 		t.Error("it has answered")
 	}
 }
 
 func TestASentryIsRelievedOnlyAfterAWhile(t *testing.T) {
-	s, h, server, post := posted(t)
-	server.Break()
-	if !alarmed(t, s, soon) {
+	w := posted(t)
+	w.server.Break()
+	if !alarmed(t, w.Sentries, soon) {
 		t.Fatal("nobody heard of it")
 	}
-	post(model.RolePrimary)
-	if server.Logins() != 1 {
+	w.post(t, model.RolePrimary)
+	if w.server.Logins() != 1 {
 		t.Error("a server that closes connections keeps the operator busy")
 	}
-	h.at = h.at.Add(relief)
-	post(model.RolePrimary)
-	await(t, "another sentry", func() bool { return server.Logins() == 2 })
-	server.Break()
-	if !alarmed(t, s, soon) {
+	w.hands.at = w.hands.at.Add(relief)
+	w.post(t, model.RolePrimary)
+	w.stands(t)
+	if w.server.Logins() != 2 {
+		t.Fatal("there is no other sentry")
+	}
+	w.server.Break()
+	if !alarmed(t, w.Sentries, soon) {
 		t.Error("nobody heard of the second one")
 	}
 }
 
 func TestWhoIsPrimaryNoMoreIsNotWatched(t *testing.T) {
-	for name, end := range map[string]func(s *Sentries, post func(model.Role)){
-		"it has become a replica": func(_ *Sentries, post func(model.Role)) { post(model.RoleReplica) },
-		"its instance is gone":    func(s *Sentries, _ func(model.Role)) { s.Dismiss("shop/cart") },
+	for name, end := range map[string]func(w *watched){
+		"it has become a replica": func(w *watched) { w.post(t, model.RoleReplica) },
+		"its instance is gone":    func(w *watched) { w.Dismiss("shop/cart") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, _, server, post := posted(t)
-			s.Dismiss("shop/other")
-			end(s, post)
-			server.Break()
-			if alarmed(t, s, never) || len(s.posts) != 0 {
+			w := posted(t)
+			w.Dismiss("shop/other")
+			end(w)
+			w.server.Break()
+			if alarmed(t, w.Sentries, never) || len(w.posts) != 0 {
 				t.Error("it is still watched")
 			}
 		})
@@ -141,12 +164,12 @@ func TestWhoIsPrimaryNoMoreIsNotWatched(t *testing.T) {
 
 // It may come back as the primary that it was.
 func TestASilentServerIsWatchedOn(t *testing.T) {
-	s, _, server, _ := posted(t)
-	silent := seen(server.Addr(), model.RoleUnknown)
+	w := posted(t)
+	silent := seen(w.server.Addr(), model.RoleUnknown)
 	silent.Shards[0].Nodes[0].Server = model.Server{}
-	s.Post(&v1alpha1.Valkey{}, servers.Credentials{}, silent)
-	server.Break()
-	if !alarmed(t, s, soon) {
+	w.Post(&v1alpha1.Valkey{}, servers.Credentials{}, silent)
+	w.server.Break()
+	if !alarmed(t, w.Sentries, soon) {
 		t.Error("nobody heard of it")
 	}
 }
