@@ -241,6 +241,17 @@ func TestNobodyIsPromotedWhileAPrimaryWhosePodIsGoneIsHeard(t *testing.T) {
 	})
 }
 
+// joined is a shard whose primary has ended just after v-2 had joined it: no Sentinel knows
+// that one, which holds more than v-1, and they have seen that v-1 is ranked out.
+func joined() model.Snapshot {
+	snap := with(watched(lost()), each(func(n *model.SentinelNode) {
+		n.Watch.Down = true
+		n.Watch.Replicas = []model.WatchedReplica{{Address: addr(1)}}
+	}))
+	snap.Shards[0].Nodes[1].Server.Priority, snap.Shards[0].Nodes[2].Server.Offset = 0, 1001
+	return snap
+}
+
 func TestTheQuorumPromotes(t *testing.T) {
 	naming := func(address string) func(*model.SentinelSet) {
 		return each(func(n *model.SentinelNode) { n.Watch.Primary, n.Watch.Down = address, true })
@@ -278,6 +289,19 @@ func TestTheQuorumPromotes(t *testing.T) {
 		}, step: "give v-2 the replica-priority 100 (it is to be promoted)"},
 		{name: "a replica that holds less is ranked out: they may not have seen yet who holds what", given: with(watched(lost()), naming(addr(0))),
 			change: func(s *model.Shard) { s.Nodes[2].Server.Offset = 1001 }, step: "give v-1 the replica-priority 0 (v-2 is to be promoted)"},
+		{name: "nobody knows the one that holds the most: first whom they know is ranked out", given: joined(), change: ranked(1, model.UsualPriority),
+			step: "give v-1 the replica-priority 0 (v-2 is to be promoted)"},
+		{name: "and they have to see that", given: with(joined(), seenAs(1, model.UsualPriority)), hold: model.NoGoodReplica, of: "v-1"},
+		{name: "then the operator promotes it, since they never could", given: joined(),
+			step: "promote v-2 (the primary is gone, and this replica has the most of its history, and the Sentinels know nobody whom they could promote)"},
+		{name: "not while one of them is silent, which may promote the other", given: with(joined(), func(s *model.SentinelSet) { silentSentinel(&s.Nodes[1]) }),
+			hold: model.QuorumLost, of: "v-2"},
+		{name: "nor while they may choose one that does not answer us", given: with(joined(), seenAs(1, model.UsualPriority)), change: at(1, func(n *model.Node) {
+			n.Server, n.InService, n.Admitted = model.Server{}, false, false
+		}), step: "promote v-2 (the primary is gone, and this replica has the most of its history)"},
+		{name: "one that knows it is asked", given: with(joined(), func(s *model.SentinelSet) {
+			s.Nodes[2].Watch.Replicas = append(s.Nodes[2].Watch.Replicas, model.WatchedReplica{Address: addr(2), Priority: model.UsualPriority})
+		}), step: "promote v-2 (the primary is gone, and this replica has the most of its history)"},
 		{name: "Sentinels that lost their state have no say", given: with(watched(lost()), each(func(n *model.SentinelNode) { n.Watch = nil })),
 			step: "promote v-1 (the primary is gone, and this replica has the most of its history)"},
 		{name: "of two primaries the one that they name stays", given: watched(healthy()), change: func(s *model.Shard) {

@@ -17,8 +17,9 @@ import (
 // step with the primary's.
 //
 // The files: sentinel_watch.go (whom the Sentinels name, and what they forget),
-// sentinel_rank.go (whom they may promote), sentinel_gates.go (what stands against touching
-// a node), sentinel_roll.go (the Sentinels' own pods).
+// sentinel_rank.go (whom they may promote), sentinel_unheard.go (whom they cannot),
+// sentinel_gates.go (what stands against touching a node), sentinel_roll.go (the Sentinels'
+// own pods).
 type sentinel struct {
 	replication
 	set    model.SentinelSet
@@ -229,6 +230,9 @@ func (s sentinel) Promotion(shard model.Shard, n model.Node, why string) model.D
 	}
 	if d := s.steer(shard, n); d.Made() {
 		return d
+	}
+	if s.unheard(shard, n) {
+		return s.promoteUnheard(shard, n, why)
 	}
 	return model.Do(model.Promote{Node: n.Ref, Means: model.BySentinel, Why: why})
 }

@@ -97,7 +97,7 @@ func (r *run) agreedOn(s *State) (uint8, bool) {
 // mayAct: Sentinels that could elect one of them to promote somebody else than a node.
 func (s *State) mayAct(i int) (int, bool) {
 	for k := range s.s {
-		if s.active(k) && s.s[k].watch != uint8(i) && s.elects(k) && s.superseded(k) < 0 {
+		if s.active(k) && s.s[k].watch != uint8(i) && s.elects(k) && s.superseded(k) < 0 && s.eligible(k) != 0 {
 			return k, true
 		}
 	}

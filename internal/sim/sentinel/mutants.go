@@ -174,8 +174,22 @@ func promoting() []Trial {
 	copies := calm("1+2, volumes, two crashes", 3).with(func(w *World) {
 		w.Durable, w.Faults, w.MaxFaults, w.MaxWrites, w.MaxStates = true, Faults{Crash: node0 | node2}, 2, 1, 150_000
 	})
+	lone := calm("1+2, a crash before any Sentinel knows the last node", 3).with(func(w *World) {
+		w.Prepare, w.Faults, w.MaxFaults, w.MaxWrites = lastJoined, Faults{Crash: node0}, 1, 1
+	})
+	loneMute := lone.with(func(w *World) {
+		w.Name += ", one of them silent"
+		w.Prepare = func(w *World, s *State) { lastJoined(w, s); s.s[0].mute = true }
+	})
 	return []Trial{
 		{ungated("silent Sentinels cannot act", is[model.Promote], ended), mute},
+		{ungated("one that no Sentinel knows is promoted beside one that is silent", is[model.Promote], ended), loneMute},
+		{Mutant{Name: "Sentinels are asked for one that none of them knows", Decide: func(_ model.Snapshot, p *model.Plan) {
+			if s, ok := p.Steps["v"].(model.Promote); ok {
+				s.Means = model.BySentinel
+				p.Steps["v"] = s
+			}
+		}}, lone},
 		{ungated("nobody waits for a failover before a promotion", is[model.Promote], idle), crash},
 		{ungated("two primaries are settled in a failover", is[model.Follow], func(snap *model.Snapshot) {
 			if twoPrimaries(snap) {

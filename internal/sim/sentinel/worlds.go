@@ -84,6 +84,9 @@ func losses() []World {
 		calm("1+2, crashes", 3).with(func(w *World) {
 			w.Faults, w.MaxFaults = Faults{Crash: node0}, 2
 		}),
+		calm("1+2, a crash before any Sentinel knows the last node", 3).with(func(w *World) {
+			w.Prepare, w.Faults, w.MaxFaults, w.MaxWrites = lastJoined, Faults{Crash: node0}, 1, 1
+		}),
 		calm("1+2 to 1+1", 3).with(func(w *World) { w.Wanted, w.MaxCrashes = 2, 1 }),
 		calm("4 Sentinels to 3", 2).with(func(w *World) {
 			w.Sentinels, w.WantedSentinels, w.MaxCrashes = 4, 3, 1
@@ -111,6 +114,14 @@ func lastLeads(_ *World, s *State) {
 		if s.s[k].watch == 0 {
 			s.s[k].watch, s.s[k].ranked = 2, 3
 		}
+	}
+}
+
+// lastJoined: the last node is in service, and no Sentinel has heard of it yet.
+func lastJoined(_ *World, s *State) {
+	for k := range s.s {
+		s.s[k].knows &^= node2
+		s.s[k].ranked &^= node2
 	}
 }
 
