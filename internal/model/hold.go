@@ -59,7 +59,7 @@ const (
 	BudgetExhausted Reason = "BudgetExhausted"
 	// EvictionRefused: the API server refuses the eviction for another cause.
 	EvictionRefused Reason = "EvictionRefused"
-	// PodStarting: a pod is not there yet, or has not started.
+	// PodStarting: a pod is not there yet, has not started, or is on its way out.
 	PodStarting Reason = "PodStarting"
 	// ClaimLeft: the claim of a pod that has left is still there.
 	ClaimLeft Reason = "ClaimLeft"

@@ -128,6 +128,11 @@ func leavesFor(d time.Duration) func(s *model.Shard) {
 	}
 }
 
+// endsWell is a pod on its way out whose server is still in step.
+func endsWell(i int) func(s *model.Shard) {
+	return at(i, func(n *model.Node) { n.Phase, n.Ready = model.PodTerminating, false })
+}
+
 func TestDeparture(t *testing.T) {
 	run(t, []incident{
 		{name: "a primary whose pod was deleted hands over at once", given: healthy(), change: leavesFor(0), step: "hand over v-0 to v-1"},
@@ -149,13 +154,36 @@ func TestDeparture(t *testing.T) {
 		{name: "but no longer", given: healthy(), change: both(leavesFor(2*time.Second), func(s *model.Shard) {
 			s.Traffic.Quiet = 500 * time.Millisecond
 		}), step: "hand over v-0 to v-1"},
-		{name: "once it is the turn of its own preStop step, the operator begins nothing", given: healthy(), change: leavesFor(model.DepartWithin)},
+		{name: "once it is the turn of its own preStop step, the operator begins nothing, and says so", given: healthy(), change: leavesFor(model.DepartWithin),
+			hold: model.PodStarting, of: "v-0"},
 		{name: "nor while a FAILOVER runs", given: healthy(), change: both(leavesFor(0), func(s *model.Shard) { s.Nodes[0].Server.FailingOver = true }),
 			hold: model.HandoverInProgress, of: "v-0"},
-		{name: "nobody who is not synced is handed over to", given: healthy(), change: both(leavesFor(0), unsynced(1, 2))},
+		{name: "nobody who is not synced is handed over to", given: healthy(), change: both(leavesFor(0), unsynced(1, 2)), hold: model.PodStarting, of: "v-0"},
+		{name: "and each says why it cannot take over, of whatever revision", given: rolling(), change: both(leavesFor(0), unsynced(1, 2)),
+			hold: model.NotSynced, of: "v-2"},
+		{name: "nor is one that is on its way out as well", given: pair(healthy()), change: both(leavesFor(0), endsWell(1)), hold: model.PodStarting, of: "v-1"},
+		{name: "one that has nobody else says so", given: alone(healthy()), change: leavesFor(0), hold: model.PodStarting, of: "v-0"},
+		{name: "one that Sentinels could not promote yet says so", given: with(watched(healthy()), each(func(n *model.SentinelNode) {
+			n.Watch.Replicas[0].Priority, n.Watch.Replicas[1].Priority = 0, 0
+		})), change: leavesFor(0), hold: model.NoGoodReplica, of: "v-1"},
 		{name: "a failed one is tried again after its wait", given: healthy(), change: both(leavesFor(3*time.Second), func(s *model.Shard) {
 			s.Attempt = model.Attempt{Failures: 1, Since: 2 * time.Second, Error: "it timed out"}
 		}), step: "hand over v-0 to v-1"},
+	})
+}
+
+// The StatefulSet is asked for fewer pods, and its controller has yet to act.
+func TestWhoHasJustBeenLetGoIsCalledBackIfItIsNeeded(t *testing.T) {
+	letGo := func(s *model.Shard) { s.Size-- }
+	lone := func() model.Snapshot { return surged(alone(healthy())) }
+	run(t, []incident{
+		{name: "the only one that could take over from a primary on its way out", given: lone(), change: both(leavesFor(0), letGo), step: "scale from 1 to 2 pods"},
+		{name: "not while another one can", given: sized(healthy(), 2), change: both(leavesFor(0), letGo), step: "hand over v-0 to v-1"},
+		{name: "not when its own pod is on its way out by then", given: lone(), change: both(leavesFor(0), letGo, endsWell(1)), hold: model.PodStarting, of: "v-0"},
+		{name: "not when it is not in step", given: lone(), change: both(leavesFor(0), letGo, unsynced(1)), hold: model.PodStarting, of: "v-0"},
+		{name: "not when it is the turn of the other's preStop step", given: lone(), change: both(leavesFor(model.DepartWithin), letGo), hold: model.PodStarting, of: "v-0"},
+		{name: "and one that has taken over meanwhile", given: lone(), change: both(isPrimary(1), letGo), step: "scale from 1 to 2 pods"},
+		{name: "be the other one back or not", given: lone(), change: both(isPrimary(1), at(0, absent), letGo), step: "scale from 1 to 2 pods"},
 	})
 }
 
@@ -233,7 +261,7 @@ func TestAPrimaryThatLeavesItsHostGoesBeforeTheNextSlotsThatMoveThere(t *testing
 			w.self(3, 0).Taking = map[int]string{6000: "1.0"}
 			w.node(3, 0).Phase = model.PodTerminating
 		}), steps: map[int]string{1: "move 1 slots from v-shard-1-0 to v-shard-3-0, key by key"},
-			holds: []string{"0:SlotsMoving:v-shard-3-0", "2:SlotsMoving:v-shard-3-0"}},
+			holds: []string{"0:SlotsMoving:v-shard-3-0", "2:SlotsMoving:v-shard-3-0", "3:PodStarting:v-shard-3-0", "3:SlotsMoving:v-shard-3-0"}},
 	})
 }
 

@@ -19,6 +19,7 @@ var deciders = []decider{
 	elect,             // no primary: form the shard, or promote the best copy
 	meet,              // strangers are introduced to the cluster
 	settle,            // two primaries: one has to follow; one that is not trusted
+	unseated,          // a primary that has been let go is called back
 	publish,           // Services, labels and readiness show what the servers say
 	failover,          // a FAILOVER that runs is waited for
 	depart,            // a primary on its way out hands over at once
@@ -29,8 +30,8 @@ var deciders = []decider{
 }
 
 // changers come after that: what is asked of the shard. Beside each of their decisions
-// stands why a primary that is to leave its host has not done so (stranded), or why its pod
-// is there still afterwards (lodging).
+// stands why a primary that is to leave its host has not done so (stranded), why its pod
+// is there still afterwards (lodging), or why one on its way out has not handed over (bereft).
 var changers = []decider{
 	scale,    // the number of nodes
 	joining,  // every node is a member that all others know
@@ -75,6 +76,7 @@ func decide(rules topology.Rules, policy model.Policy, shard model.Shard) model.
 	d := first(changers, rules, policy, shard)
 	d.Holds = append(d.Holds, stranded(rules, policy, shard, d.Step)...)
 	d.Holds = append(d.Holds, lodging(policy, shard, d.Step)...)
+	d.Holds = append(d.Holds, bereft(rules, policy, shard, d.Step)...)
 	return d
 }
 

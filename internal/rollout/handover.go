@@ -117,10 +117,12 @@ func choose(primary model.Node, candidates []model.Node, maxLag int64, suits fun
 	}), true
 }
 
-// noTarget says of each candidate why it cannot take over.
+// noTarget says of each candidate why it cannot take over. Where another than a fresh one
+// may, what keeps that from it is that it has not synced.
 func noTarget(shard model.Shard, primary model.Node, candidates []model.Node, maxLag int64) model.Decision {
 	var holds []model.Hold
 	for _, n := range candidates {
+		behind := shard.Heir(primary, n) && !model.Synced(primary, n, maxLag)
 		switch {
 		case n.Name == primary.Name:
 		case n.Phase == model.PodTerminating || n.Ordinal >= shard.Size:
@@ -128,10 +130,10 @@ func noTarget(shard model.Shard, primary model.Node, candidates []model.Node, ma
 				Detail: "its pod is on its way out"})
 		case n.Phase != model.PodRunning || (n.Down() && n.Trouble != ""):
 			holds = append(holds, downHold(shard, primary, n))
-		case n.Evacuate != "":
+		case n.Evacuate != "" && !behind:
 			holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.EvacuationWaits, Node: n.Name,
 				Detail: "no role moves to it: " + n.Evacuate})
-		case !shard.Fresh(n):
+		case !shard.Fresh(n) && !behind:
 			holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.NoFreshReplica, Node: n.Name,
 				Detail: "it does not run the newest revision"})
 		case !model.Synced(primary, n, maxLag):

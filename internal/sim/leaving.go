@@ -119,6 +119,9 @@ func leavingWorlds() []World {
 		surgingAlone("1 node and an extra one, a host is drained").with(func(w *World) {
 			w.Faults, w.MaxFaults, w.MaxWrites = drains, 1, 1
 		}),
+		surgingAlone("1 node rolls, pods that hand over themselves").with(func(w *World) {
+			w.Faults, w.MaxFaults, w.MaxWrites = ends, 1, 1
+		}),
 	}
 }
 
@@ -126,6 +129,7 @@ func leavingWorlds() []World {
 func leaving() []Trial {
 	drained := replication("1+2, a host is drained", 3).with(func(w *World) { w.Faults, w.MaxFaults = Faults{Drain: true}, 1 })
 	lone := surgingAlone("1 node, its host is drained").with(func(w *World) { w.Specs, w.Faults, w.MaxFaults = w.Specs[:1], Faults{Drain: true}, 1 })
+	letGo := surgingAlone("1 node rolls, pods that hand over themselves").with(func(w *World) { w.Faults, w.MaxFaults, w.MaxWrites = Faults{End: true}, 1, 1 })
 	ended := replication("1+1, pods that hand over themselves", 2).with(func(w *World) { w.Faults, w.MaxFaults = Faults{End: true}, 1 })
 	return []Trial{
 		{blind("a host that is to be emptied is nothing to a target", explore.OnlyPrimariesLeave), drained},
@@ -136,6 +140,11 @@ func leaving() []Trial {
 		{Mutant{Name: "nobody says for what a lone node's extra one stays", Decide: func(_ model.Snapshot, p *model.Plan) {
 			p.Holds = slices.DeleteFunc(p.Holds, func(h model.Hold) bool { return h.Reason == model.EvictionAwaited })
 		}}, lone},
+		{blind("a primary that has been let go passes for one that stays", func(s *model.Shard, n *model.Node) {
+			if p, ok := s.Primary(); ok && p.Name == n.Name && n.Phase == model.PodRunning {
+				s.Size = max(s.Size, n.Ordinal+1)
+			}
+		}), letGo},
 		{blind("the operator begins to hand over however late it is", explore.NeverTooLate), ended},
 		{instead("an evacuation takes whoever is synced", func(snap model.Snapshot, _ model.Step) model.Step {
 			shard := snap.Shards[0]

@@ -94,7 +94,8 @@ func (s *State) leaver(i int) explore.Leaver {
 // on its way out is better followed by a stale one than by none.
 func (n *node) staleWillDo() bool { return n.phase == terminating || (n.evac && n.stale) }
 
-// checkLeft: law 20 at every look: who has to go, and could, is not forgotten.
+// checkLeft: law 20 at every look: who has to go, and could, is not forgotten. That it is on
+// its way out is no reason.
 func (r *run) checkLeft(s *State, p planned) {
 	for k := range r.world.shards() {
 		i := s.leader(k)
@@ -103,7 +104,7 @@ func (r *run) checkLeft(s *State, p planned) {
 		}
 		said := false
 		for _, h := range p.holds {
-			said = said || h.Shard == shardNames[k]
+			said = said || h.Shard == shardNames[k] && (h.Reason != model.PodStarting || h.Node != podNames[i])
 		}
 		if !said {
 			r.violate(20, "%s has to go and could hand over, and there is neither a step nor a hold", podNames[i])

@@ -1,6 +1,8 @@
 package sentinel
 
 import (
+	"slices"
+
 	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/plan"
 	"github.com/valkeeper/valkeeper/internal/sim/explore"
@@ -104,10 +106,13 @@ func (r *run) checkLeaving(s *State, from, to int) {
 	}
 }
 
-// checkLeft: law 20 at every look: who has to go, and could, is not forgotten.
+// checkLeft: law 20 at every look: who has to go, and could, is not forgotten. That it is on
+// its way out is no reason.
 func (r *run) checkLeft(s *State, p planned) {
 	all := s.primaries()
-	if p.step != 0 || len(p.holds) > 0 || len(all) != 1 {
+	if p.step != 0 || len(all) != 1 || slices.ContainsFunc(p.holds, func(h model.Hold) bool {
+		return h.Reason != model.PodStarting || h.Node != podNames[all[0]]
+	}) {
 		return
 	}
 	for to := range int(min(s.size, r.world.Wanted)) {
