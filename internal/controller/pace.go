@@ -21,6 +21,16 @@ func pace(snap model.Snapshot, next model.Plan) time.Duration {
 	return again
 }
 
+// afterRefusal is when to look again after a step that has to wait. One handover that the
+// servers were not ready for is recalled as long as it waits, for something else to be done
+// meanwhile: a look only when that time is over would find the same step again, and again.
+func afterRefusal(holds []model.Hold) time.Duration {
+	if holds[0].Reason == model.HandoverGate {
+		return min(busyEvery, holds[0].After)
+	}
+	return max(holds[0].After, stepEvery)
+}
+
 // unsettled says whether something is under way in a shard that no event will
 // tell of.
 func unsettled(shard model.Shard, policy model.Policy) bool {

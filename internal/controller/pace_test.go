@@ -52,6 +52,21 @@ func TestAnInstanceIsLookedAtOftenOnlyWhileNobodyTellsOfWhatIsAwaited(t *testing
 	}
 }
 
+func TestWhatMayBeDoneInsteadOfARefusedHandoverIsLookedForBeforeItComesAgain(t *testing.T) {
+	for _, row := range []struct {
+		hold model.Hold
+		want time.Duration
+	}{
+		{model.Hold{Reason: model.HandoverGate, After: time.Second}, busyEvery},
+		{model.Hold{Reason: model.BudgetExhausted, After: time.Second}, time.Second},
+		{model.Hold{Reason: model.ServicesBusy}, stepEvery},
+	} {
+		if have := afterRefusal([]model.Hold{row.hold}); have != row.want {
+			t.Errorf("%s: %s, want %s", row.hold.Reason, have, row.want)
+		}
+	}
+}
+
 func TestSentinelsAreLookedAtOftenWhileTheyAreAboutToChange(t *testing.T) {
 	for name, row := range map[string]struct {
 		change func(set *model.SentinelSet, n *model.SentinelNode)

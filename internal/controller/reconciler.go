@@ -187,7 +187,7 @@ func (r *Reconciler) perform(ctx context.Context, actor *act.Actor, shard string
 	case len(out.Holds) > 0:
 		r.refused.held(instance, shard, step, out.Holds)
 		logger.V(1).Info("the step has to wait", "hold", out.Holds[0].String())
-		return max(out.Holds[0].After, stepEvery), nil
+		return afterRefusal(out.Holds), nil
 	}
 	r.refused.done(instance, shard)
 	if promoted, ok := step.(model.Promote); ok && promoted.Lost != "" {
