@@ -16,6 +16,8 @@ func TestSentinelsAreToldWhoseHostIsToBeEmptied(t *testing.T) {
 		{name: "and it waits until they have seen it", given: watched(healthy()), change: both(leave(0, 1), func(s *model.Shard) {
 			s.Nodes[1].Server.Priority = 0
 		}), hold: model.EvacuationWaits, of: "v-0"},
+		{name: "one that is to be scaled away goes, since they would promote it in no case", given: with(sized(watched(healthy()), 2), seenAs(2, 0)),
+			change: both(leave(0, 1), ranked(2, 0)), step: "drain v-2", hold: model.EvacuationWaits, of: "v-0"},
 		{name: "who is on its way out goes to another one than whom they have yet to see", given: with(watched(healthy()), each(func(n *model.SentinelNode) {
 			n.Watch.Replicas[0].Priority = 0
 		})), change: leavesFor(0), step: "hand over v-0 to v-2"},

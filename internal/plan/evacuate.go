@@ -23,7 +23,7 @@ func evacuate(rules topology.Rules, policy model.Policy, shard model.Shard) mode
 	if !ok {
 		return model.Decision{}
 	}
-	d := rollout.HandOverOn(elsewhere(policy, shard, primary), rules, policy, shard, shard.Nodes)
+	d := rollout.HandOverOn(elsewhere(rules, policy, shard, primary), rules, policy, shard, shard.Nodes)
 	if d.Step != nil && !d.Step.Same(shard.Attempt.Refused) || quiets(d) {
 		return d
 	}
@@ -38,7 +38,7 @@ func stranded(rules topology.Rules, policy model.Policy, shard model.Shard, step
 		return nil
 	}
 	holds := hold(shard, model.EvacuationWaits, primary.Name, "it is to hand over, and cannot: "+primary.Evacuate).Holds
-	d := rollout.HandOverOn(elsewhere(policy, shard, primary), rules, policy, shard, shard.Nodes)
+	d := rollout.HandOverOn(elsewhere(rules, policy, shard, primary), rules, policy, shard, shard.Nodes)
 	if d.Step != nil {
 		return append(holds, shard.Attempt.Gate)
 	}
@@ -52,7 +52,7 @@ func refuge(rules topology.Rules, policy model.Policy, shard model.Shard, n mode
 	if !ok || n.Name == primary.Name {
 		return false
 	}
-	suits := elsewhere(policy, shard, primary).Suits
+	suits := elsewhere(rules, policy, shard, primary).Suits
 	able := func(n model.Node) bool { return suits(n) && model.Synced(primary, n, policy.MaxLag) }
 	return able(n) && !slices.ContainsFunc(shard.Nodes, func(other model.Node) bool {
 		return other.Name != n.Name && other.Name != primary.Name && able(other)
@@ -92,10 +92,10 @@ func serves(rules topology.Rules, shard model.Shard) bool { return rules.Routed(
 
 // elsewhere are the terms of an evacuation. Of those that may take over a fresh node is
 // preferred.
-func elsewhere(policy model.Policy, shard model.Shard, primary model.Node) rollout.Terms {
+func elsewhere(rules topology.Rules, policy model.Policy, shard model.Shard, primary model.Node) rollout.Terms {
 	return rollout.Terms{
 		Alone:   true,
-		Suits:   func(n model.Node) bool { return shard.Heir(primary, n) },
+		Suits:   func(n model.Node) bool { return shard.Heir(primary, n) && rules.Elects(shard, n) },
 		Prefers: func(a, b model.Node) bool { return standing(policy, shard, a) > standing(policy, shard, b) },
 	}
 }

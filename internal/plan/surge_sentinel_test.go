@@ -52,6 +52,12 @@ func TestTheExtraNodeComesLast(t *testing.T) {
 		{name: "once Sentinels know whom to choose first", given: with(spared(), seenAs(2, model.UsualPriority)), change: revised(1, "new"),
 			hold: model.NoGoodReplica, of: "v-2"},
 		{name: "or do not choose the extra one at all", given: with(spared(), seenAs(2, 0)), change: revised(1, "new"), step: "hand over v-0 to v-1"},
+		{name: "one that is not there is no hindrance to a primary that leaves its host", given: with(spared(), each(func(n *model.SentinelNode) {
+			n.Watch.Replicas[1].Priority, n.Watch.Replicas[1].Down = model.UsualPriority, true
+		})), change: both(leave(0), at(2, func(n *model.Node) { n.Server, n.Ready, n.RoleLabel = model.Server{}, false, model.RoleReplica }), func(s *model.Shard) {
+			s.Traffic.Replicas = []string{addr(1)}
+		}),
+			step: "hand over v-0 to v-1"},
 		{name: "a primary on its way out has no time for that", given: with(spared(), seenAs(2, model.UsualPriority)), change: leavesFor(0),
 			step: "hand over v-0 to v-2"},
 		{name: "it is ranked out before it goes", given: spared(), change: both(revised(0, "new"), revised(1, "new")),

@@ -70,7 +70,7 @@ func (s sentinel) steered(shard model.Shard, n model.SentinelNode, primary, targ
 		switch wished, _ := s.priority(shard, primary, other); {
 		case wished == 0:
 			return hold(shard, model.NoGoodReplica, other.Name, n.Name+" may still promote it, and it is not to become primary"), false
-		case wished == model.LastPriority && r.Priority < wished:
+		case wished == model.LastPriority && r.Priority < wished && !r.Down:
 			return hold(shard, model.NoGoodReplica, other.Name, n.Name+" may still promote it, and it leaves after the rollout"), false
 		}
 	}

@@ -45,6 +45,9 @@ func behind(primary, n model.Node) bool {
 	return n.Name != primary.Name && n.Server.Answered && n.Server.Role == model.RoleReplica && n.Server.Priority > 0 && !model.Attached(primary, n)
 }
 
+// Elects is false for one that is to leave: no Sentinel would promote it.
+func (s sentinel) Elects(shard model.Shard, n model.Node) bool { return s.keeps(shard, n) }
+
 // shunned says that a replica is not to be promoted. One is that is to leave. The others
 // are while somebody else could be, since those that are as good as each other are the
 // Sentinels' to choose from: one whose host is to be emptied, or that would refuse writes;

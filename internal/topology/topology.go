@@ -36,6 +36,10 @@ type Rules interface {
 	// replaced: it is neither remembered nor followed while newer data may be found.
 	Outdated(shard model.Shard) bool
 
+	// Elects says that whoever moves a role would give it to this node at all, while its
+	// primary is well.
+	Elects(shard model.Shard, n model.Node) bool
+
 	// HandoverGates are the holds that only this topology knows, asked before
 	// the role of a primary moves to the target.
 	HandoverGates(shard model.Shard, target model.Node) []model.Hold
@@ -93,6 +97,8 @@ func (loner) Recognised(model.Node) bool { return true }
 func (loner) Outdated(model.Shard) bool  { return false }
 
 func (loner) Follows(n, primary model.Node) bool { return n.Server.Follows == primary.Address }
+
+func (loner) Elects(model.Shard, model.Node) bool { return true }
 
 func (loner) HandoverGates(model.Shard, model.Node) []model.Hold { return nil }
 func (loner) RestartGates(model.Shard) []model.Hold              { return nil }
