@@ -16,6 +16,11 @@ func TestSentinelsAreToldWhoseHostIsToBeEmptied(t *testing.T) {
 		{name: "and it waits until they have seen it", given: watched(healthy()), change: both(leave(0, 1), func(s *model.Shard) {
 			s.Nodes[1].Server.Priority = 0
 		}), hold: model.EvacuationWaits, of: "v-0"},
+		{name: "but not for one that is not there: they do not reach it either", given: with(watched(healthy()), each(func(n *model.SentinelNode) {
+			n.Watch.Replicas[1].Down = true
+		})), change: both(leave(0, 2), at(2, func(n *model.Node) { n.Server, n.Ready = model.Server{}, false }), func(s *model.Shard) {
+			s.Traffic.Replicas = []string{addr(1)}
+		}), step: "hand over v-0 to v-1"},
 		{name: "one that is to be scaled away goes, since they would promote it in no case", given: with(sized(watched(healthy()), 2), seenAs(2, 0)),
 			change: both(leave(0, 1), ranked(2, 0)), step: "drain v-2", hold: model.EvacuationWaits, of: "v-0"},
 		{name: "who is on its way out goes to another one than whom they have yet to see", given: with(watched(healthy()), each(func(n *model.SentinelNode) {

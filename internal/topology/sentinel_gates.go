@@ -60,17 +60,18 @@ func (s sentinel) HandoverGates(shard model.Shard, target model.Node) []model.Ho
 }
 
 // steered says that a Sentinel has seen whom it must not promote in the target's place. A
-// primary on its way out does not wait for that.
+// primary on its way out does not wait for that, and nobody for one that the Sentinel does
+// not reach: it does not choose that one, which may not answer us either, and cannot be told.
 func (s sentinel) steered(shard model.Shard, n model.SentinelNode, primary, target model.Node) (model.Hold, bool) {
 	for _, r := range n.Watch.Replicas {
 		other, ours := nodeAt(shard.Nodes, r.Address)
-		if !ours || r.Priority == 0 || other.Name == target.Name || !shard.Stays(primary) {
+		if !ours || r.Priority == 0 || r.Down || other.Name == target.Name || !shard.Stays(primary) {
 			continue
 		}
 		switch wished, _ := s.priority(shard, primary, other); {
 		case wished == 0:
 			return hold(shard, model.NoGoodReplica, other.Name, n.Name+" may still promote it, and it is not to become primary"), false
-		case wished == model.LastPriority && r.Priority < wished && !r.Down:
+		case wished == model.LastPriority && r.Priority < wished:
 			return hold(shard, model.NoGoodReplica, other.Name, n.Name+" may still promote it, and it leaves after the rollout"), false
 		}
 	}
