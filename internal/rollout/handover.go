@@ -117,37 +117,47 @@ func choose(primary model.Node, candidates []model.Node, maxLag int64, suits fun
 	}), true
 }
 
-// noTarget says of each candidate why it cannot take over. Where another than a fresh one
-// may, what keeps that from it is that it has not synced.
+// noTarget says of each candidate why it cannot take over.
 func noTarget(shard model.Shard, primary model.Node, candidates []model.Node, maxLag int64) model.Decision {
 	var holds []model.Hold
 	for _, n := range candidates {
-		behind := shard.Heir(primary, n) && !model.Synced(primary, n, maxLag)
-		switch {
-		case n.Name == primary.Name:
-		case n.Phase == model.PodTerminating || n.Ordinal >= shard.Size:
-			holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.PodStarting, Node: n.Name,
-				Detail: "its pod is on its way out"})
-		case n.Phase != model.PodRunning || (n.Down() && n.Trouble != ""):
-			holds = append(holds, downHold(shard, primary, n))
-		case n.Evacuate != "" && !behind:
-			holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.EvacuationWaits, Node: n.Name,
-				Detail: "no role moves to it: " + n.Evacuate})
-		case !shard.Fresh(n) && !behind:
-			holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.NoFreshReplica, Node: n.Name,
-				Detail: "it does not run the newest revision"})
-		case !model.Synced(primary, n, maxLag):
-			holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.NotSynced, Node: n.Name,
-				Detail: WhyNotSynced(primary, n)})
-		case n.Server.RefusesWrites:
-			holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.NotPersisting, Node: n.Name,
-				Detail: "no role moves to it: " + WhyNotPersisting(n)})
+		if n.Name == primary.Name {
+			continue
+		}
+		if h, ok := whyNot(shard, primary, n, maxLag); ok {
+			holds = append(holds, h)
 		}
 	}
 	if len(holds) == 0 {
 		return hold(shard, model.NoFreshReplica, primary.Name, "it has no replica to hand over to")
 	}
 	return model.Wait(holds...)
+}
+
+// whyNot says why one cannot take over. Where another than a fresh one may, what keeps that
+// from it is that it has not synced.
+func whyNot(shard model.Shard, primary, n model.Node, maxLag int64) (h model.Hold, ok bool) {
+	because := func(reason model.Reason, detail string) (model.Hold, bool) {
+		return model.Hold{Shard: shard.Name, Reason: reason, Node: n.Name, Detail: detail}, true
+	}
+	synced, heir := model.Synced(primary, n, maxLag), shard.Heir(primary, n)
+	switch {
+	case n.Phase == model.PodTerminating || n.Ordinal >= shard.Size:
+		return because(model.PodStarting, "its pod is on its way out")
+	case n.Phase != model.PodRunning || (n.Down() && n.Trouble != ""):
+		return downHold(shard, primary, n), true
+	case heir && !synced:
+		return because(model.NotSynced, WhyNotSynced(primary, n))
+	case n.Evacuate != "":
+		return because(model.EvacuationWaits, "no role moves to it: "+n.Evacuate)
+	case !shard.Fresh(n):
+		return because(model.NoFreshReplica, "it does not run the newest revision")
+	case !synced:
+		return because(model.NotSynced, WhyNotSynced(primary, n))
+	case n.Server.RefusesWrites:
+		return because(model.NotPersisting, "no role moves to it: "+WhyNotPersisting(n))
+	}
+	return h, false
 }
 
 // Backoff is the wait after so many failed handovers in a row: 2 s, doubled

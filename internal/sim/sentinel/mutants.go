@@ -31,7 +31,7 @@ type Trial struct {
 
 // Trials are all mutants, each with one gate removed.
 func Trials() []Trial {
-	return slices.Concat(promoting(), telling(), touching(), rollingSentinels(), leaving(), surging())
+	return slices.Concat(promoting(), unheard(), telling(), touching(), rollingSentinels(), leaving(), surging())
 }
 
 // blind makes a mutant that sees every node otherwise.
@@ -158,6 +158,26 @@ func ranked(snap *model.Snapshot) {
 
 func twoPrimaries(snap *model.Snapshot) bool { return len(snap.Shards[0].Primaries()) > 1 }
 
+// unheard are mutants that heed wrongly that no Sentinel knows who is to be promoted.
+func unheard() []Trial {
+	lone := calm("1+2, a crash before any Sentinel knows the last node", 3).with(func(w *World) {
+		w.Prepare, w.Faults, w.MaxFaults, w.MaxWrites = lastJoined, Faults{Crash: node0}, 1, 1
+	})
+	loneMute := lone.with(func(w *World) {
+		w.Name += ", one of them silent"
+		w.Prepare = func(w *World, s *State) { lastJoined(w, s); s.s[0].mute = true }
+	})
+	return []Trial{
+		{ungated("one that no Sentinel knows is promoted beside one that is silent", is[model.Promote], ended), loneMute},
+		{Mutant{Name: "Sentinels are asked for one that none of them knows", Decide: func(_ model.Snapshot, p *model.Plan) {
+			if s, ok := p.Steps["v"].(model.Promote); ok {
+				s.Means = model.BySentinel
+				p.Steps["v"] = s
+			}
+		}}, lone},
+	}
+}
+
 func promoting() []Trial {
 	crash := calm("1+1, two crashes", 2).with(func(w *World) { w.Faults, w.MaxFaults = Faults{Crash: node0 | node1}, 2 })
 	mute := calm("1+1, a crash, most Sentinels silent", 2).with(func(w *World) {
@@ -174,22 +194,8 @@ func promoting() []Trial {
 	copies := calm("1+2, volumes, two crashes", 3).with(func(w *World) {
 		w.Durable, w.Faults, w.MaxFaults, w.MaxWrites, w.MaxStates = true, Faults{Crash: node0 | node2}, 2, 1, 150_000
 	})
-	lone := calm("1+2, a crash before any Sentinel knows the last node", 3).with(func(w *World) {
-		w.Prepare, w.Faults, w.MaxFaults, w.MaxWrites = lastJoined, Faults{Crash: node0}, 1, 1
-	})
-	loneMute := lone.with(func(w *World) {
-		w.Name += ", one of them silent"
-		w.Prepare = func(w *World, s *State) { lastJoined(w, s); s.s[0].mute = true }
-	})
 	return []Trial{
 		{ungated("silent Sentinels cannot act", is[model.Promote], ended), mute},
-		{ungated("one that no Sentinel knows is promoted beside one that is silent", is[model.Promote], ended), loneMute},
-		{Mutant{Name: "Sentinels are asked for one that none of them knows", Decide: func(_ model.Snapshot, p *model.Plan) {
-			if s, ok := p.Steps["v"].(model.Promote); ok {
-				s.Means = model.BySentinel
-				p.Steps["v"] = s
-			}
-		}}, lone},
 		{ungated("nobody waits for a failover before a promotion", is[model.Promote], idle), crash},
 		{ungated("two primaries are settled in a failover", is[model.Follow], func(snap *model.Snapshot) {
 			if twoPrimaries(snap) {
