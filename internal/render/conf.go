@@ -191,8 +191,8 @@ func bytes(n int64) string { return strconv.FormatInt(n, 10) }
 
 // configMap is what servers read.
 func configMap(v *v1alpha1.Valkey, conf string) *corev1.ConfigMap {
-	data := map[string]string{confFile: conf, stopFile: stopScript}
-	content := conf + stopScript
+	data := map[string]string{confFile: conf, stopFile: stopScript, aloneFile: aloneScript}
+	content := conf + stopScript + aloneScript
 	if v.Spec.IsCluster() {
 		data[startFile] = startScript
 		content += startScript

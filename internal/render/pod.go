@@ -111,6 +111,7 @@ func container(v *v1alpha1.Valkey, site Site) (corev1.Container, error) {
 	case v.Spec.IsSentinel():
 		announceName(v, site, &out)
 	}
+	aloneOnItsVolume(&v.Spec, &out)
 	return out, nil
 }
 
@@ -212,9 +213,9 @@ func files(folder string, keys []string) []corev1.KeyToPath {
 // confFiles are those of the ConfigMap.
 func confFiles(s *v1alpha1.ValkeySpec) []string {
 	if s.IsCluster() {
-		return []string{confFile, stopFile, startFile}
+		return []string{confFile, stopFile, aloneFile, startFile}
 	}
-	return []string{confFile, stopFile}
+	return []string{confFile, stopFile, aloneFile}
 }
 
 // secretFiles are those of the system Secret.

@@ -91,6 +91,21 @@ func TestAPrimarysPodDeletedByForceIsReplaced(t *testing.T) {
 	}
 }
 
+// A single server has nobody to take its place. Its next pod starts while it still runs, and
+// has to wait for its end: what it acknowledges until then is in the log.
+func TestAStandaloneThatIsDeletedByForceLosesNothing(t *testing.T) {
+	t.Parallel()
+	w := enter(t)
+	i := w.make("single", single, bed.LogWrites())
+	ledger := w.write(i, bed.Light)
+	for range 3 {
+		w.must(ledger.AwaitWrites(w.ctx, 500))
+		w.deletePrimary(i, ledger, true, client.GracePeriodSeconds(0))
+		w.wellAgain(i)
+	}
+	w.nothingLost(ledger)
+}
+
 // wellAgain waits until every pod of an instance is Ready, and its status and its
 // servers have heard of it.
 func (w *world) wellAgain(i *bed.Instance) {

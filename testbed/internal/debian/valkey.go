@@ -26,7 +26,7 @@ func Versions() []string { return []string{"8.1", "9.1"} }
 
 // recipe changes when the way a root file system is made does: what older
 // recipes made is then no longer used.
-const recipe = "1"
+const recipe = "2"
 
 // loader is the dynamic loader inside a root file system: started by its path
 // it runs the root's programs on any host, whatever libc that has.
@@ -59,7 +59,7 @@ func fetchValkey(ctx context.Context, version string, from []string, root string
 	if err != nil {
 		return err
 	}
-	packages := []string{"valkey-server", "valkey-sentinel", "valkey-tools", "busybox-static"}
+	packages := []string{"valkey-server", "valkey-sentinel", "valkey-tools", "busybox-static", "util-linux"}
 	// Asked for by maintainer scripts, which never run here.
 	except := []string{"systemd", "libsystemd-shared", "libc-gconv-modules-extra", "adduser", "debconf", "perl-base", "init-system-helpers"}
 	if err := a.unpack(ctx, packages, except, root); err != nil {
