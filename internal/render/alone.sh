@@ -18,17 +18,26 @@ say() { printf 'alone.sh: %s\n' "$*"; }
 trap 'exit 0' TERM INT
 
 # The lock is the open file's, which the server inherits.
-exec 9>>"$data/lock"
-if ! command -v flock >/dev/null 2>&1; then
-  say 'there is no flock in this image: a second server on this volume would not be kept out'
-elif ! flock -n 9; then
+alone() {
+  if ! command -v flock >/dev/null 2>&1; then
+    say 'there is no flock in this image'
+    return 1
+  fi
+  if ! (: >>"$data/lock"); then
+    say 'the file lock on the volume cannot be written to'
+    return 1
+  fi
+  exec 9>>"$data/lock"
+  if flock -n 9; then return 0; fi
   say 'waits for another server that still works on this volume'
   flock 9 &
   # A signal ends the wait.
-  if wait $!; then
-    say 'the other server has ended'
-  else
-    say 'the volume knows no locks: a second server on it would not be kept out'
+  if ! wait $!; then
+    say 'the volume knows no locks'
+    return 1
   fi
-fi
+  say 'the other server has ended'
+}
+
+alone || say 'a second server on this volume would not be kept out'
 exec "$@"

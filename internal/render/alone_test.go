@@ -193,6 +193,21 @@ func TestAnImageWithoutFlockStartsAndSaysWhatIsMissing(t *testing.T) {
 	})
 }
 
+// Nor does a lock keep a server from starting that cannot be had, as on a volume without room.
+func TestAServerStartsThoughThereCanBeNoLock(t *testing.T) {
+	onAVolume(t, func(t *testing.T, v *volume) {
+		if err := os.Mkdir(filepath.Join(v.dir, "lock"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		first := v.pod("first")
+		v.await("log", "first")
+		v.await("first.out", "cannot be written to")
+		v.await("first.out", "would not be kept out")
+		v.end("first")
+		first.ended()
+	})
+}
+
 func TestOnlyWhoHasAVolumeLocksIt(t *testing.T) {
 	for topology, starts := range map[v1alpha1.Topology]string{
 		v1alpha1.TopologyStandalone: "valkey-server", v1alpha1.TopologyReplication: "valkey-server",
