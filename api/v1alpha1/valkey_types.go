@@ -95,7 +95,9 @@ type ValkeySpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-7]|8[.]0)([.]|$|-)')",message="spec.version must be 8.1 or newer: handovers are not tested with older servers"
 	Version string `json:"version,omitempty"`
 
-	// image in full, in place of version.
+	// image in full, in place of version. It needs what the official images have:
+	// valkey-server, valkey-cli and a POSIX sh; and flock, without which nothing keeps
+	// two servers off one volume when a pod is deleted by force.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
