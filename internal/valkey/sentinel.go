@@ -69,6 +69,9 @@ type SentinelPeer struct {
 	Flags SentinelFlags
 	// HelloAge is how long ago it was last heard of.
 	HelloAge time.Duration
+	// AnswerAge is how long ago it last answered a PING, or was made known. It is sent one
+	// each second.
+	AnswerAge time.Duration
 	// VotedLeader is the id it last voted for, "?" if for none, in VotedEpoch.
 	VotedLeader string
 	VotedEpoch  int64
@@ -216,6 +219,7 @@ func parseSentinelPeer(values map[string]string) (SentinelPeer, error) {
 		Port:        int(f.number("port")),
 		Flags:       parseSentinelFlags(f.must("flags")),
 		HelloAge:    f.millis("last-hello-message"),
+		AnswerAge:   f.millis("last-ok-ping-reply"),
 		VotedLeader: f.values["voted-leader"],
 		VotedEpoch:  f.number("voted-leader-epoch"),
 	}
