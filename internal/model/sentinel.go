@@ -80,6 +80,8 @@ type WatchedSentinel struct {
 	ID string
 	// Down: it is not reached.
 	Down bool
+	// SilentFor is how long it has not answered; it is asked each second.
+	SilentFor time.Duration
 }
 
 // WatchedReplica is a replica as a Sentinel sees it.

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -20,12 +19,6 @@ import (
 	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/valkey"
 )
-
-// peerSilence is how long a Sentinel may not have heard from another one and still reach it.
-// Its flags do not tell that early: to an address that has just vanished a connection is
-// always about to be made, which passes for one, until the Sentinel takes its peer to be
-// down. So two Sentinels that restarted within that time left the third one with nobody.
-const peerSilence = 2 * time.Second
 
 // aliases are the addresses behind the names that an instance's data nodes announce.
 type aliases map[string]string
@@ -230,7 +223,7 @@ func watch(ctx context.Context, conn *valkey.Node, name string, h aliases) (*mod
 			Down: r.Flags.Down || r.Flags.Disconnected, Priority: r.Priority})
 	}
 	for _, p := range peers {
-		w.Others = append(w.Others, model.WatchedSentinel{ID: p.ID, Down: p.Flags.Down || p.Flags.Disconnected || p.AnswerAge > peerSilence})
+		w.Others = append(w.Others, model.WatchedSentinel{ID: p.ID, Down: p.Flags.Down || p.Flags.Disconnected, SilentFor: p.AnswerAge})
 	}
 	if err := conn.SentinelCheckQuorum(ctx, name); errors.Is(err, valkey.ErrNoQuorum) {
 		w.NoQuorum = err.Error()

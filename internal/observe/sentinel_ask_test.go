@@ -118,7 +118,7 @@ func TestASentinelIsWhatItSays(t *testing.T) {
 			w.Replicas[0] = model.WatchedReplica{Address: "10.0.0.2:6379", Down: true}
 		}},
 		"it has lost another Sentinel":                                {entry("cart-0"), replica, entry("cart-sentinel-1", "flags", "sentinel,s_down", "runid", "other"), func(_ *fake.Server, w *model.Watch) { w.Others[0].Down = true }},
-		"another Sentinel is silent, at an address that has vanished": {entry("cart-0"), replica, entry("cart-sentinel-1", "last-ok-ping-reply", "3000", "runid", "other"), func(_ *fake.Server, w *model.Watch) { w.Others[0].Down = true }},
+		"another Sentinel is silent, at an address that has vanished": {entry("cart-0"), replica, entry("cart-sentinel-1", "last-ok-ping-reply", "3000", "runid", "other"), func(_ *fake.Server, w *model.Watch) { w.Others[0].SilentFor = 3 * time.Second }},
 		"it finds no quorum": {entry("cart-0"), replica, other, func(s *fake.Server, w *model.Watch) {
 			s.Reply("SENTINEL CKQUORUM mymaster", "-NOQUORUM 1 usable Sentinels.\r\n")
 			w.NoQuorum = "NOQUORUM 1 usable Sentinels."

@@ -159,6 +159,8 @@ func TestSentinelsRollOneAtATime(t *testing.T) {
 			hold: model.SentinelsDisagree, of: "v-sentinel-2"},
 		{name: "nor while it is known from before, and not reached yet", given: with(with(watched(healthy()), second), func(s *model.SentinelSet) { s.Nodes[0].Watch.Others[1].Down = true }),
 			hold: model.SentinelsDisagree, of: "v-sentinel-0"},
+		{name: "nor while it is silent, at an address that has vanished", given: with(with(watched(healthy()), second), func(s *model.SentinelSet) { s.Nodes[0].Watch.Others[1].SilentFor = 3 * time.Second }),
+			hold: model.SentinelsDisagree, of: "v-sentinel-0"},
 		{name: "nor while it is being replaced", given: with(watched(healthy()), func(s *model.SentinelSet) {
 			newer(s)
 			s.Nodes[2].Phase = model.PodTerminating

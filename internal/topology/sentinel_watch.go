@@ -3,6 +3,7 @@ package topology
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/valkeeper/valkeeper/internal/model"
 )
@@ -134,7 +135,15 @@ func (s sentinel) lacks(shard model.Shard, primary model.Node, n model.SentinelN
 	return ""
 }
 
+// peerSilence is how long a Sentinel may not have heard from another one and still reach it.
+// Its flags do not tell that early: to an address that has just vanished a connection is
+// always about to be made, which passes for one, until the Sentinel takes its peer to be
+// down. So two Sentinels that restarted within that time left the third one with nobody.
+const peerSilence = 2 * time.Second
+
 // reaches says that one Sentinel knows another one, and that it is there.
 func reaches(n, o model.SentinelNode) bool {
-	return slices.ContainsFunc(n.Watch.Others, func(w model.WatchedSentinel) bool { return w.ID == o.ID && !w.Down })
+	return slices.ContainsFunc(n.Watch.Others, func(w model.WatchedSentinel) bool {
+		return w.ID == o.ID && !w.Down && w.SilentFor <= peerSilence
+	})
 }

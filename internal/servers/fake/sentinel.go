@@ -13,7 +13,7 @@ var sentinelFields = map[string]string{
 	"name": "mymaster", "runid": "run", "flags": "master", "role-reported": "master", "info-refresh": "100", "config-epoch": "4",
 	"num-slaves": "0", "num-other-sentinels": "0", "quorum": "2", "failover-timeout": "10000", "parallel-syncs": "1",
 	"down-after-milliseconds": "5000", "master-link-status": "ok", "master-link-down-time": "0", "master-host": "?", "master-port": "0",
-	"slave-priority": "100", "slave-repl-offset": "1", "last-ok-ping-reply": "500", "last-hello-message": "100", "voted-leader": "?", "voted-leader-epoch": "0",
+	"slave-priority": "100", "slave-repl-offset": "1", "last-ok-ping-reply": "0", "last-hello-message": "100", "voted-leader": "?", "voted-leader-epoch": "0",
 }
 
 // SentinelEntry is what a Sentinel says of whoever is at an address, with these fields in
