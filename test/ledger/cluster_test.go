@@ -225,16 +225,25 @@ func awaitRounds(t *testing.T, r *Run) {
 func forcedFailover(t *testing.T, c *cluster) {
 	r := begin(t, clusterConfig(c))
 	old := c.primaries[2]
-	old.do([]string{"DEBUG", "DROP-CLUSTER-PACKET-FILTER", "-2"})
+	// Deaf for however long the writers need: it must not call the cluster down by itself.
+	old.do([]string{"CONFIG", "SET", "cluster-node-timeout", "600000"},
+		[]string{"DEBUG", "DROP-CLUSTER-PACKET-FILTER", "-2"})
 	c.failover(2, "FORCE")
 	awaitAcks(t, r, 1000) // a third of them by old, and nobody else has them
 	// valkey-go looks for the owners again when a connection breaks, go-redis does
-	// not: now there are writers on both primaries.
-	sets := c.primaries[2].sets()
-	old.do([]string{"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"})
-	old.await("some writers have found the other primary", func() bool { return c.primaries[2].sets() > sets+100 })
+	// not: now there are writers on both primaries. It may ask old itself who they
+	// are, hence again after a while.
+	sets, until := c.primaries[2].sets(), 0
+	old.await("some writers have found the other primary", func() bool {
+		if n := old.sets(); n >= until {
+			old.do([]string{"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"})
+			until = n + 300
+		}
+		return c.primaries[2].sets() > sets+100
+	})
 	awaitAcks(t, r, 500)
-	old.do([]string{"DEBUG", "DROP-CLUSTER-PACKET-FILTER", "-1"})
+	old.do([]string{"DEBUG", "DROP-CLUSTER-PACKET-FILTER", "-1"},
+		[]string{"CONFIG", "SET", "cluster-node-timeout", "15000"})
 	old.await("it follows", func() bool { return old.info("replication")["master_link_status"] == "up" })
 	awaitAcks(t, r, 1000)
 	run := end(t, r)
