@@ -102,7 +102,8 @@ func run() error {
 	}
 	recorder := mgr.GetEventRecorder("valkeeper")
 	pool := servers.NewPool()
-	calm, hosts := controller.NewCalm(), controller.NewHostWatch()
+	calm := controller.NewCalm()
+	hosts := controller.NewHostWatch(calm)
 	reconciler := &controller.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Servers: pool, Turns: act.NewTurns(), Calm: calm, HostWatch: hosts,
 		Sentries: controller.NewSentries(),

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -38,6 +39,8 @@ type Actor struct {
 	Replan func(ctx context.Context) (model.Snapshot, model.Plan, error)
 	// Turns lets one handover run at a time.
 	Turns *Turns
+	// Quiet is the time since kube-proxy last had to move a Service (model.Traffic).
+	Quiet func() time.Duration
 	// alone lets one handover run at a time among the shards of a cluster.
 	alone sync.Mutex
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/internal/failpoint"
 	"github.com/valkeeper/valkeeper/internal/handover"
 	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/rollout"
 )
 
 const (
@@ -35,6 +37,8 @@ var ErrHandover = errors.New("handover failed")
 // Handover tells how one went.
 type Handover struct {
 	From, To string
+	// Services are as they were when it began.
+	Services model.Traffic
 	Result   handover.Result
 	Drained  handover.Drained
 	// Routed is how long the write took that moves the primary Service.
@@ -57,7 +61,8 @@ func (a *Actor) handover(ctx context.Context, shard string, s model.Handover) (O
 			Detail: "another instance hands over; roles move one after another"}}}, nil
 	}
 	defer end()
-	if _, _, err := a.again(ctx, shard, s); err != nil {
+	snap, _, err := a.again(ctx, shard, s)
+	if err != nil {
 		return Outcome{}, err
 	}
 	oldNode, err := a.server(ctx, s.From)
@@ -77,23 +82,51 @@ func (a *Actor) handover(ctx context.Context, shard string, s model.Handover) (O
 			leaving.begin(context.WithoutCancel(ctx))
 			return err
 		},
-		At: reach,
+		Ready: a.stillQuiet(snap, shard),
+		At:    reach,
 	})
 	if errors.Is(err, handover.ErrGate) {
 		return gated(shard, s, err), nil
 	}
-	return ended(s, result, leaving.end(), err)
+	return ended(s, seen(snap, shard), result, leaving.end(), err)
 }
 
-// gated is a handover that the servers themselves were not ready for.
+// errStirred: Services have changed since the look that a handover begins from.
+var errStirred = errors.New("Services have just changed; clients would learn of the new primary late")
+
+// stillQuiet looks for changes of Services once more in the last moment. Between the look
+// and the first command lies a tenth of a second, or more on a busy machine: as long as
+// whoever drains a host needs from the cordon to the first evictions. A handover that
+// was not to wait for a quiet second does not do so here.
+func (a *Actor) stillQuiet(snap model.Snapshot, shard string) func() error {
+	before := seen(snap, shard).Quiet
+	return func() error {
+		if before >= rollout.QuietSecond && a.Quiet() < before {
+			return errStirred
+		}
+		return nil
+	}
+}
+
+// seen is what a look has seen of the Services.
+func seen(snap model.Snapshot, shard string) model.Traffic {
+	i := slices.IndexFunc(snap.Shards, func(s model.Shard) bool { return s.Name == shard })
+	return snap.Shards[i].Traffic
+}
+
+// gated is a handover that did not begin: the servers themselves were not ready for it, or
+// it was no good moment any more.
 func gated(shard string, s model.Handover, err error) Outcome {
+	if errors.Is(err, errStirred) {
+		return Outcome{Holds: []model.Hold{{Shard: shard, Reason: model.ServicesBusy, After: turnAgain, Detail: errStirred.Error()}}}
+	}
 	return Outcome{Holds: []model.Hold{{Shard: shard, Reason: model.HandoverGate, Node: s.To.Name,
 		Detail: err.Error(), After: gateAgain}}}
 }
 
 // ended is one that began.
-func ended(s model.Handover, result handover.Result, drained handover.Drained, err error) (Outcome, error) {
-	out := Outcome{Handover: &Handover{From: s.From.Name, To: s.To.Name, Result: result, Drained: drained}}
+func ended(s model.Handover, services model.Traffic, result handover.Result, drained handover.Drained, err error) (Outcome, error) {
+	out := Outcome{Handover: &Handover{From: s.From.Name, To: s.To.Name, Services: services, Result: result, Drained: drained}}
 	if err != nil {
 		return out, fmt.Errorf("%w: %s to %s: %w", ErrHandover, s.From.Name, s.To.Name, err)
 	}

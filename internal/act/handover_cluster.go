@@ -34,7 +34,7 @@ func (a *Actor) clusterHandover(ctx context.Context, shard string, s model.Hando
 	if errors.Is(err, handover.ErrGate) {
 		return gated(shard, s, err), nil
 	}
-	return ended(s, result, handover.Drained{}, err)
+	return ended(s, model.Traffic{}, result, handover.Drained{}, err)
 }
 
 // peers are all other members of the cluster that answer.

@@ -49,6 +49,7 @@ func (a *Actor) sentinelHandover(ctx context.Context, shard string, s model.Hand
 	}
 	heirs := a.heirs(ctx, snap, s)
 	opt.Candidates = heirs.candidates
+	opt.Ready = a.stillQuiet(snap, shard)
 	var routed time.Duration
 	opt.OnMoved = func(ctx context.Context, host string) error {
 		begun := time.Now()
@@ -62,7 +63,7 @@ func (a *Actor) sentinelHandover(ctx context.Context, shard string, s model.Hand
 		return gated(shard, s, err), nil
 	}
 	s.To = heirs.at(result.TargetHost, s.To)
-	out, err := ended(s, result.Result, leaving.end(), err)
+	out, err := ended(s, seen(snap, shard), result.Result, leaving.end(), err)
 	out.Handover.Routed, out.Handover.Sentinel = routed, &result
 	return out, err
 }

@@ -5,9 +5,12 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/internal/model"
 )
 
@@ -94,6 +97,12 @@ func (c *Calm) stir(obj any) {
 			return
 		}
 	}
+	c.Expect()
+}
+
+// Expect counts as a change: one that is about to come. Whoever cordons a host evicts its
+// pods in the next moment.
+func (c *Calm) Expect() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch now := c.clock.now(); {
@@ -105,12 +114,24 @@ func (c *Calm) stir(obj any) {
 	}
 }
 
-// stirIfChanged passes over resyncs, which change nothing.
+// stirIfChanged passes over resyncs, which change nothing, and over what is only written
+// beside the rules of a slice of ours: kube-proxy synchronises when the rules have changed
+// (kubernetes v1.37 pkg/proxy/endpointslicecache.go).
 func (c *Calm) stirIfChanged(before, after any) {
 	b, okB := before.(metav1.Object)
 	a, okA := after.(metav1.Object)
-	if okA && okB && a.GetResourceVersion() == b.GetResourceVersion() {
+	if okA && okB && a.GetResourceVersion() == b.GetResourceVersion() || sameRules(before, after) {
 		return
 	}
 	c.stir(after)
+}
+
+// sameRules says that two states of a slice lead to the same servers. Of those that are not
+// ours the operator does not keep where they lead; whoever writes them does so for that alone.
+func sameRules(before, after any) bool {
+	b, okB := before.(*discoveryv1.EndpointSlice)
+	a, okA := after.(*discoveryv1.EndpointSlice)
+	return okA && okB && a.Labels[discoveryv1.LabelManagedBy] == v1alpha1.ManagedBy &&
+		equality.Semantic.DeepEqual(b.Labels, a.Labels) && equality.Semantic.DeepEqual(b.Endpoints, a.Endpoints) &&
+		equality.Semantic.DeepEqual(b.Ports, a.Ports)
 }

@@ -35,13 +35,14 @@ const hostsPatience = 5 * time.Second
 // operator has no right to watch nodes, would keep all others from starting.
 type HostWatch struct {
 	Evacuations *observe.Evacuations
+	calm        *Calm
 	news        chan event.GenericEvent
 	heard       func() bool // of all hosts that there were when the watch began
 }
 
-// NewHostWatch has heard of none yet.
-func NewHostWatch() *HostWatch {
-	return &HostWatch{Evacuations: observe.NewEvacuations(), news: make(chan event.GenericEvent, hostNews)}
+// NewHostWatch has heard of none yet. It warns calm of hosts that are to be left.
+func NewHostWatch(calm *Calm) *HostWatch {
+	return &HostWatch{Evacuations: observe.NewEvacuations(), calm: calm, news: make(chan event.GenericEvent, hostNews)}
 }
 
 // watch begins with the manager, whether it leads or not.
@@ -94,6 +95,9 @@ func (h *HostWatch) hear(obj any) {
 func (h *HostWatch) note(host *corev1.Node, why string) {
 	if !h.Evacuations.Note(host.Name, why) {
 		return
+	}
+	if why != "" {
+		h.calm.Expect()
 	}
 	select {
 	case h.news <- event.GenericEvent{Object: host}:

@@ -17,7 +17,7 @@ import (
 )
 
 func TestInstancesAreLookedAtWhenAHostOfTheirsIsToBeLeft(t *testing.T) {
-	h := NewHostWatch()
+	h := NewHostWatch(NewCalm())
 	on := h.handler()
 	host := func(cordoned bool) *corev1.Node {
 		return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "host-a"}, Spec: corev1.NodeSpec{Unschedulable: cordoned}}
@@ -51,7 +51,7 @@ func TestInstancesAreLookedAtWhenAHostOfTheirsIsToBeLeft(t *testing.T) {
 // Nobody may read the news, as while another operator leads: a watch must not stand still
 // for it.
 func TestNewsThatNobodyReadsAreDropped(t *testing.T) {
-	h := NewHostWatch()
+	h := NewHostWatch(NewCalm())
 	for i := range 3 * hostNews {
 		h.hear(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "host-a"}, Spec: corev1.NodeSpec{Unschedulable: i%2 == 0}})
 	}
@@ -66,7 +66,7 @@ func TestNobodyIsLookedAtBeforeHostsHaveBeenHeardOf(t *testing.T) {
 	for name, after := range map[string]time.Duration{"heard": 300 * time.Millisecond, "may not hear": time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			var heard atomic.Bool
-			h := NewHostWatch()
+			h := NewHostWatch(NewCalm())
 			h.heard = heard.Load
 			src, waits := h.source(nil).(source.SyncingSource)
 			if !waits {

@@ -143,7 +143,7 @@ const stepsAtOnce = 16
 // again: one shard's slow handover keeps no other shard waiting.
 func (r *Reconciler) act(ctx context.Context, v *v1alpha1.Valkey, declared Declared, snap model.Snapshot, next model.Plan) (ctrl.Result, error) {
 	actor := &act.Actor{Client: r.Client, Servers: r.Servers, Creds: declared.Creds, Migration: declared.Migration, SentinelUser: declared.Sentinel,
-		Valkey: v, Turns: r.Turns,
+		Valkey: v, Turns: r.Turns, Quiet: r.Calm.Quiet,
 		Replan: func(ctx context.Context) (model.Snapshot, model.Plan, error) { return r.replan(ctx, v, declared) }}
 	after := make([]time.Duration, len(snap.Shards))
 	failed := make([]error, len(snap.Shards))

@@ -24,7 +24,7 @@ const recordTimeout = 5 * time.Second
 func (r *Reconciler) recordHandover(ctx context.Context, v *v1alpha1.Valkey, shard string, h act.Handover, err error) {
 	logger := log.FromContext(ctx).WithValues("from", h.From, "to", h.To, "outcome", h.Result.Outcome,
 		"switch", h.Result.Switch.String(), "traffic", h.Result.Traffic.String(), "proof", h.Result.Proof.String(),
-		"lagBytes", h.Result.Lag, "clientsSentAway", h.Drained.Killed, "clientsLeft", len(h.Drained.Left))
+		"lagBytes", h.Result.Lag, "servicesQuiet", h.Services.Quiet.String(), "servicesWaited", h.Services.Waited.String(), "clientsSentAway", h.Drained.Killed, "clientsLeft", len(h.Drained.Left))
 	if s := h.Sentinel; s != nil {
 		logger = logger.WithValues("way", s.Way, "routed", h.Routed.String(), "telling", s.Telling.String(), "agreed", s.Agreed.String(),
 			"agreeing", s.Agreeing, "remade", s.Remade)

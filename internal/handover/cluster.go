@@ -78,6 +78,9 @@ func (h *clusterRun) perform(ctx context.Context) error {
 	if err := h.gate(ctx); err != nil {
 		return fmt.Errorf("%w: %w", ErrGate, err)
 	}
+	if err := h.opt.Ready(); err != nil {
+		return fmt.Errorf("%w: %w", ErrGate, err)
+	}
 	h.opt.At(PointBeforeFailover)
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%w: %w", ErrGate, err)

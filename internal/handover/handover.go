@@ -78,6 +78,9 @@ type Options struct {
 	// the caller moves the traffic. Its context outlives the handover's and is
 	// bounded by SettleTimeout.
 	OnPromoted func(ctx context.Context) error
+	// Ready is asked last, when every gate has held: an error leaves the servers alone
+	// (ErrGate). nil for no such question.
+	Ready func() error
 	// At is called when one of the points above is reached.
 	At func(point string)
 }
@@ -135,6 +138,9 @@ func (o Options) withDefaults() Options {
 	if o.OnPromoted == nil {
 		o.OnPromoted = func(context.Context) error { return nil }
 	}
+	if o.Ready == nil {
+		o.Ready = func() error { return nil }
+	}
 	if o.At == nil {
 		o.At = func(string) {}
 	}
@@ -184,6 +190,9 @@ func (h *run) perform(ctx context.Context) error {
 	h.result.Outcome = Aborted
 	line, err := h.check(ctx)
 	if err != nil {
+		return fmt.Errorf("%w: %w", ErrGate, err)
+	}
+	if err := h.opt.Ready(); err != nil {
 		return fmt.Errorf("%w: %w", ErrGate, err)
 	}
 	h.opt.At(PointBeforeFailover)

@@ -33,6 +33,9 @@ func (h *sentinelRun) coordinated(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", ErrGate, err)
 	}
 	defer stop()
+	if err := h.opt.Ready(); err != nil {
+		return fmt.Errorf("%w: %w", ErrGate, err)
+	}
 	h.opt.At(PointBeforeFailover)
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%w: %w", ErrGate, err)

@@ -51,7 +51,7 @@ func TestSoakDeletedPrimariesLoseNothing(t *testing.T) {
 
 // The same while no operator is there. What it costs is told: whoever is there, the
 // pod itself or the Sentinels, does what can be done without it. The operator comes
-// back when the pod has, or after a while.
+// back when the pod's successor runs, for that cannot be Ready without it.
 func TestSoakDeletedPrimariesWithoutAnOperatorAreTold(t *testing.T) {
 	dice := newDice(t)
 	operators, err := func() (int, error) {
@@ -68,7 +68,7 @@ func TestSoakDeletedPrimariesWithoutAnOperatorAreTold(t *testing.T) {
 		t.Run(fmt.Sprintf("%s %d times", deletedIn[k].name, times), func(t *testing.T) {
 			w := enter(t)
 			run := w.deletes(deletedIn[k], dice, times, func(i *bed.Instance, p corev1.Pod) error {
-				err := errors.Join(cluster.StopOperator(w.ctx), cluster.Delete(w.ctx, &p), w.comesBack(i, p))
+				err := errors.Join(cluster.StopOperator(w.ctx), cluster.Delete(w.ctx, &p), w.runsAgain(i, p))
 				return errors.Join(err, cluster.StartOperator(context.WithoutCancel(w.ctx), int32(operators)))
 			})
 			if run.Interleaved > 0 || run.Acknowledged == 0 {
@@ -129,13 +129,24 @@ func (w *world) deletes(d deleted, dice *rand.Rand, times int, remove func(*bed.
 	return run
 }
 
-// comesBack waits until a pod's successor is Ready, but not for ever: it may need the
-// operator for that.
+// comesBack waits until a pod's successor is Ready, but not for ever: others may have to
+// heal first.
 func (w *world) comesBack(i *bed.Instance, old corev1.Pod) error {
+	return w.succeeded(i, old, ready)
+}
+
+// runsAgain waits until a pod's successor runs, for as long.
+func (w *world) runsAgain(i *bed.Instance, old corev1.Pod) error {
+	return w.succeeded(i, old, func(p corev1.Pod) bool {
+		return len(p.Status.ContainerStatuses) > 0 && p.Status.ContainerStatuses[0].State.Running != nil
+	})
+}
+
+func (w *world) succeeded(i *bed.Instance, old corev1.Pod, well func(corev1.Pod) bool) error {
 	err := bed.Await(w.ctx, time.Minute, func(ctx context.Context) (bool, string, error) {
 		pods, err := i.Pods(ctx)
 		back := slices.ContainsFunc(pods, func(p corev1.Pod) bool {
-			return p.Name == old.Name && p.UID != old.UID && ready(p)
+			return p.Name == old.Name && p.UID != old.UID && well(p)
 		})
 		return back, old.Name + " is not back", err
 	})
