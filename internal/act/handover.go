@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
@@ -92,7 +91,7 @@ func (a *Actor) handover(ctx context.Context, shard string, s model.Handover) (O
 }
 
 // errStirred: Services have changed since the look that a handover begins from.
-var errStirred = errors.New("Services have just changed; clients would learn of the new primary late")
+var errStirred = errors.New("a Service has just changed; clients would learn of the new primary late")
 
 // stillQuiet looks for changes of Services once more in the last moment. Between the look
 // and the first command lies a tenth of a second, or more on a busy machine: as long as
@@ -110,8 +109,12 @@ func (a *Actor) stillQuiet(snap model.Snapshot, shard string) func() error {
 
 // seen is what a look has seen of the Services.
 func seen(snap model.Snapshot, shard string) model.Traffic {
-	i := slices.IndexFunc(snap.Shards, func(s model.Shard) bool { return s.Name == shard })
-	return snap.Shards[i].Traffic
+	for _, s := range snap.Shards {
+		if s.Name == shard {
+			return s.Traffic
+		}
+	}
+	return model.Traffic{}
 }
 
 // gated is a handover that did not begin: the servers themselves were not ready for it, or

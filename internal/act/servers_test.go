@@ -100,6 +100,39 @@ func TestAHandoverThatTheServersAreNotReadyForIsAHoldAndNoFailure(t *testing.T) 
 	}
 }
 
+// A look that found Services at rest, and a change of one before the role could move.
+func TestAHandoverWaitsForServicesThatChangeInTheLastMoment(t *testing.T) {
+	for _, row := range []struct {
+		name        string
+		quiet, then time.Duration
+		begins      bool
+	}{
+		{"they are still at rest", 2 * time.Second, 3 * time.Second, true},
+		{"one has just changed", 2 * time.Second, 0, false},
+		{"it was not to wait for that", 0, 0, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			p := newPair(t)
+			p.old.Then("FAILOVER TO", p.switchRoles)
+			p.seen.Shards = []model.Shard{{Name: shard, Traffic: model.Traffic{Quiet: row.quiet}}}
+			p.Quiet = func() time.Duration { return row.then }
+			out, err := p.Do(t.Context(), shard, p.step)
+			if err != nil || sent(p.old, "FAILOVER") != row.begins || (out.Handover != nil) != row.begins {
+				t.Fatalf("%+v, %v", out, err)
+			}
+			if row.begins {
+				if out.Handover.Services.Quiet != row.quiet {
+					t.Errorf("it tells of Services at rest for %s", out.Handover.Services.Quiet)
+				}
+				return
+			}
+			if h := out.Holds[0]; h.Reason != model.ServicesBusy || h.After <= 0 || h.Detail == "" {
+				t.Errorf("%+v", h)
+			}
+		})
+	}
+}
+
 func TestAHandoverThatIsRefusedHasFailedAndMovesNothing(t *testing.T) {
 	p := newPair(t)
 	p.old.Reply("FAILOVER TO", "-ERR FAILOVER target HOST and PORT is not a replica.\r\n")

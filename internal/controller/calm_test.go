@@ -8,6 +8,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/internal/model"
 )
 
@@ -54,6 +55,35 @@ func TestSlicesOfHeadlessServicesAndResyncsAreNoChange(t *testing.T) {
 	handler.OnUpdate(same, changed)
 	if got := calm.Quiet(); got != 0 {
 		t.Errorf("Quiet is %s after a change", got)
+	}
+}
+
+// What a slice of ours leads to is written first, and what stands beside it later: only the
+// first is carried out.
+func TestASliceThatLeadsWhereItDidIsNoChange(t *testing.T) {
+	slice := func(manager, rv, to string, note string) *discoveryv1.EndpointSlice {
+		return &discoveryv1.EndpointSlice{
+			ObjectMeta: metav1.ObjectMeta{ResourceVersion: rv, Labels: map[string]string{discoveryv1.LabelManagedBy: manager},
+				Annotations: map[string]string{"note": note}},
+			Endpoints: []discoveryv1.Endpoint{{Addresses: []string{to}}},
+		}
+	}
+	for _, row := range []struct {
+		name          string
+		before, after *discoveryv1.EndpointSlice
+		stirs         bool
+	}{
+		{"an annotation of ours", slice(v1alpha1.ManagedBy, "1", "10.0.0.1", "a"), slice(v1alpha1.ManagedBy, "2", "10.0.0.1", "b"), false},
+		{"another server", slice(v1alpha1.ManagedBy, "1", "10.0.0.1", ""), slice(v1alpha1.ManagedBy, "2", "10.0.0.2", ""), true},
+		// Of others' the operator keeps no addresses (cacheOptions).
+		{"somebody else's", slice("endpointslice-controller.k8s.io", "1", "", ""), slice("endpointslice-controller.k8s.io", "2", "", ""), true},
+	} {
+		now := time.Unix(1000, 0)
+		calm := calmAt(&now)
+		calm.Handler().OnUpdate(row.before, row.after)
+		if got := calm.Quiet() == 0; got != row.stirs {
+			t.Errorf("%s: counts as a change: %v", row.name, got)
+		}
 	}
 }
 

@@ -17,7 +17,9 @@ import (
 )
 
 func TestInstancesAreLookedAtWhenAHostOfTheirsIsToBeLeft(t *testing.T) {
-	h := NewHostWatch(NewCalm())
+	now := time.Unix(1000, 0)
+	calm := calmAt(&now)
+	h := NewHostWatch(calm)
 	on := h.handler()
 	host := func(cordoned bool) *corev1.Node {
 		return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "host-a"}, Spec: corev1.NodeSpec{Unschedulable: cordoned}}
@@ -40,10 +42,20 @@ func TestInstancesAreLookedAtWhenAHostOfTheirsIsToBeLeft(t *testing.T) {
 	}
 	on.OnAdd(host(false), true)
 	news("it is there", "", false)
+	if calm.Quiet() == 0 {
+		t.Error("a host that is there announces evictions")
+	}
 	on.OnUpdate(host(false), host(true))
 	news("it is cordoned", "host host-a is cordoned", true)
+	if calm.Quiet() != 0 {
+		t.Error("a cordon announces no evictions")
+	}
+	now = now.Add(time.Minute)
 	on.OnUpdate(host(true), host(true))
 	news("its status has changed", "host host-a is cordoned", false)
+	if calm.Quiet() != time.Minute {
+		t.Error("what it says of its status announces evictions")
+	}
 	on.OnDelete(cache.DeletedFinalStateUnknown{Obj: host(true)})
 	news("it has gone", "", true)
 }

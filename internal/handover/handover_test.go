@@ -54,6 +54,37 @@ func TestGateThatDoesNotHoldSendsNothing(t *testing.T) {
 	}
 }
 
+// Whoever asks for a handover looks once more whether it is a good moment, when all else
+// has been seen to hold.
+func TestAMomentThatIsNoGoodOneAnyMoreSendsNothing(t *testing.T) {
+	busy := errors.New("no good moment")
+	opt := quick
+	opt.Ready = func() error { return busy }
+	refused := func(how string, result Result, err error, sent ...string) {
+		t.Helper()
+		if !errors.Is(err, ErrGate) || !errors.Is(err, busy) || result.Outcome != Aborted || len(sent) != 0 {
+			t.Errorf("%s: %s, %v, sent %q", how, result.Outcome, err, sent)
+		}
+	}
+	w := newWorld()
+	old, target := w.servers()
+	result, err := Replication(t.Context(), old, target, opt)
+	refused("Replication", result, err, w.commands()...)
+
+	c := newClusterWorld()
+	result, err = c.run(t.Context(), opt)
+	refused("Cluster", result, err, slices.Repeat([]string{"CLUSTER FAILOVER"}, c.sent)...)
+
+	for _, version := range []string{"8.1.1", "9.1.2"} { // by us, and COORDINATED
+		s := newWatchWorld(version)
+		old, target := s.pair()
+		watched := s.options()
+		watched.Ready = opt.Ready
+		seen, err := Sentinel(t.Context(), old, target, s.servers(), watched)
+		refused("Sentinels "+version, seen.Result, err, strings.Fields(s.sentBut())...)
+	}
+}
+
 func TestHandoverEnds(t *testing.T) {
 	rows := []struct {
 		name    string
