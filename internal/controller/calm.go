@@ -14,32 +14,40 @@ import (
 	"github.com/valkeeper/valkeeper/internal/model"
 )
 
-// proxyInterval is the time between two synchronisations of a kube-proxy that
-// has more to do: a second from the end of one to the start of the next
-// (minSyncPeriod), and what one takes.
-const proxyInterval = 1200 * time.Millisecond
+// The time between two synchronisations of a kube-proxy that has more to do: a second from
+// the end of one to the start of the next (minSyncPeriod), and what one takes, which is
+// mostly far below a fifth of a second.
+const (
+	soonestAgain = time.Second
+	latestAgain  = 1200 * time.Millisecond
+)
 
 // Calm hears of every change of a Service or EndpointSlice that this operator
 // can see, and knows how long ago kube-proxy last had to synchronise for one.
 // It follows the rule of kube-proxy's own runner (kubernetes v1.37
 // pkg/proxy/runner): the first change is carried out at once, those of the next
-// second together at its end.
+// second together at its end. When exactly that is nobody tells: a change that comes about
+// then may just have missed it, and is carried out a second later.
 type Calm struct {
 	clock clock
 	mu    sync.Mutex
-	// synced is when the newest change is carried out; it may lie ahead.
-	synced  time.Time
-	waiting map[string]time.Time
+	// soonest and latest are between which times the newest change is carried out; they
+	// may lie ahead.
+	soonest, latest time.Time
+	waiting         map[string]time.Time
 }
 
 // NewCalm begins as if something had changed just now.
-func NewCalm() *Calm { return &Calm{synced: time.Now(), waiting: map[string]time.Time{}} }
+func NewCalm() *Calm {
+	now := time.Now()
+	return &Calm{soonest: now, latest: now, waiting: map[string]time.Time{}}
+}
 
 // Quiet is the time since kube-proxy last synchronised; 0 while it is still to.
 func (c *Calm) Quiet() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return max(0, c.clock.since(c.synced))
+	return max(0, c.clock.since(c.latest))
 }
 
 // Waited is how long the instance has been held for want of a quiet second.
@@ -106,12 +114,20 @@ func (c *Calm) Expect() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch now := c.clock.now(); {
-	case now.Before(c.synced): // carried out together with what waits already
-	case now.Before(c.synced.Add(proxyInterval)):
-		c.synced = c.synced.Add(proxyInterval)
+	case now.Before(c.soonest): // carried out together with what waits already
+	case now.Before(c.latest.Add(latestAgain)):
+		c.soonest = later(now, c.soonest.Add(soonestAgain))
+		c.latest = now.Add(min(latestAgain, c.latest.Add(latestAgain).Sub(now)))
 	default:
-		c.synced = now
+		c.soonest, c.latest = now, now
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // stirIfChanged passes over resyncs, which change nothing, and over what is only written

@@ -15,7 +15,7 @@ import (
 // calmAt is a Calm whose clock the test moves. kube-proxy has been at rest for
 // a minute.
 func calmAt(now *time.Time) *Calm {
-	return &Calm{clock: func() time.Time { return *now }, synced: now.Add(-time.Minute), waiting: map[string]time.Time{}}
+	return &Calm{clock: func() time.Time { return *now }, soonest: now.Add(-time.Minute), latest: now.Add(-time.Minute), waiting: map[string]time.Time{}}
 }
 
 func TestKubeProxyCarriesOutTheFirstChangeAtOnceAndTheNextOnesTogether(t *testing.T) {
@@ -27,15 +27,43 @@ func TestKubeProxyCarriesOutTheFirstChangeAtOnceAndTheNextOnesTogether(t *testin
 
 	handler.OnAdd(slice, false)
 	at(200 * time.Millisecond)
-	handler.OnAdd(slice, false) // has to wait until 1.2 s
-	at(1100 * time.Millisecond)
+	handler.OnAdd(slice, false) // has to wait until 1 to 1.2 s
+	at(900 * time.Millisecond)
 	handler.OnAdd(slice, false) // goes with it
+	at(1100 * time.Millisecond)
 	if got := calm.Quiet(); got != 0 {
 		t.Errorf("a change still waits, yet Quiet is %s", got)
 	}
 	at(1900 * time.Millisecond)
 	if got, want := calm.Quiet(), 700*time.Millisecond; got != want {
 		t.Errorf("Quiet is %s, want %s: kube-proxy synchronised at 1.2 s, not at the last change", got, want)
+	}
+}
+
+// Nobody tells when kube-proxy synchronises: what comes about then may just have missed it.
+func TestAChangeThatMayHaveComeTooLateIsCarriedOutASecondLater(t *testing.T) {
+	now := time.Unix(1000, 0)
+	calm := calmAt(&now)
+	for _, at := range []time.Duration{0, 100 * time.Millisecond, 1100 * time.Millisecond} {
+		now = time.Unix(1000, 0).Add(at)
+		calm.Expect()
+	}
+	now = time.Unix(1000, 0).Add(2300 * time.Millisecond)
+	if got := calm.Quiet(); got != 0 {
+		t.Errorf("Quiet is %s, and the last change may be carried out only now", got)
+	}
+	now = now.Add(500 * time.Millisecond)
+	if got, want := calm.Quiet(), 500*time.Millisecond; got != want {
+		t.Errorf("Quiet is %s, want %s", got, want)
+	}
+	// Where something changes all the time, each change is carried out within 1.2 s of it.
+	for range 100 {
+		now = now.Add(300 * time.Millisecond)
+		calm.Expect()
+	}
+	now = now.Add(latestAgain + time.Second)
+	if got := calm.Quiet(); got < time.Second {
+		t.Errorf("Quiet is %s a second after the last change has to have been carried out", got)
 	}
 }
 

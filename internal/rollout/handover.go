@@ -13,10 +13,10 @@ import (
 const (
 	// QuietSecond is how long kube-proxy must have been at rest before a role
 	// moves: it synchronises at most once a second, and one takes a while.
-	QuietSecond = 1500 * time.Millisecond
+	QuietSecond = 1200 * time.Millisecond
 	// QuietPatience is how long a quiet second is waited for in a Kubernetes
 	// cluster whose Services never rest.
-	QuietPatience = 15 * time.Second
+	QuietPatience = 20 * time.Second
 	// longestBackoff bounds the wait after failed handovers.
 	longestBackoff = time.Minute
 )
