@@ -51,9 +51,8 @@ func newLoop(t *testing.T) *loop {
 		WithStatusSubresource(&v1alpha1.Valkey{}, &corev1.Pod{}, &appsv1.StatefulSet{}).Build()
 	c := interceptor.NewClient(l.api, l.intercept())
 	pool := servers.NewPool()
-	now := time.Now()
-	calm := calmAt(&now)
-	calm.clock = nil
+	calm := NewCalm()
+	calm.latest = time.Now().Add(-time.Minute)
 	l.Reconciler = &Reconciler{Client: c, Live: l.api, Servers: pool, Turns: act.NewTurns(), Calm: calm, Sentries: NewSentries(),
 		Events:   &Events{Recorder: events.NewFakeRecorder(1000)},
 		Objects:  NewEnsurer(c, l.api, render.Site{ImageRepository: "registry.example/valkey"}),
