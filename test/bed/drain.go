@@ -60,9 +60,19 @@ func (c *Cluster) Uncordon(ctx context.Context, host string) error {
 
 // Evacuate asks for the primary's role to leave a pod.
 func (i *Instance) Evacuate(ctx context.Context, pod string) error {
+	return i.annotate(ctx, pod, v1alpha1.EvacuateAnnotation, `"a test asks for it"`)
+}
+
+// Stay takes that wish back.
+func (i *Instance) Stay(ctx context.Context, pod string) error {
+	return i.annotate(ctx, pod, v1alpha1.EvacuateAnnotation, "null")
+}
+
+// annotate takes the annotation's value as JSON.
+func (i *Instance) annotate(ctx context.Context, pod, name, value string) error {
 	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: i.Namespace, Name: pod}}
 	return i.Cluster.Patch(ctx, p, client.RawPatch("application/merge-patch+json",
-		[]byte(`{"metadata":{"annotations":{"`+v1alpha1.EvacuateAnnotation+`":"a test asks for it"}}}`)))
+		fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%s}}}`, name, value)))
 }
 
 // kubectl is the program's path.

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -64,6 +65,75 @@ func (w *world) rolledAgain(i *bed.Instance, load bed.Load, first, rolls, each i
 	run := w.proven(ledger)
 	if len(run.Handovers) < rolls*each {
 		w.Errorf("in %d rollouts the role moved %d times, wanted at least %d", rolls, len(run.Handovers), rolls*each)
+	}
+	return run
+}
+
+// round is how many handovers on request one ledger watches, at least.
+const round = 150
+
+// The role moves a thousand times on request, to and fro, without a restart: so the pause
+// between two is the shortest that there is. VALKEEPER_ROLLS sets another number.
+func TestSoakRolesThatMoveOnRequestLoseNothing(t *testing.T) {
+	wanted := int64(killedRolls(t, 1000))
+	var seen atomic.Int64
+	for _, one := range []struct {
+		name   string
+		wishes []bed.Wish
+		load   bed.Load
+	}{
+		{"Replication", []bed.Wish{bed.Replicas(1)}, bed.Light.Expecting(1)},
+		{"Sentinel", []bed.Wish{bed.Watched(1)}, bed.Light.Expecting(1)},
+		{"Cluster", []bed.Wish{bed.Sharded(3, 1)}, light},
+	} {
+		t.Run(one.name, func(t *testing.T) {
+			t.Parallel()
+			w := enter(t)
+			i := w.make("cache", one.wishes...)
+			sum := tally{}
+			for again := true; again; again = seen.Load() < wanted && !t.Failed() {
+				run := w.movedAgain(i, one.load, func(n int) bool { return seen.Add(int64(n)) >= wanted })
+				sum.add(run)
+				say("%s: %s; %d of %d handovers everywhere", one.name, sum, seen.Load(), wanted)
+			}
+			t.Log(sum.String())
+		})
+	}
+}
+
+// movedAgain asks for the role of each shard to move, again and again, under the eye of
+// one ledger, and fails unless each moved once for each wish, and no write is lost. It
+// tells how many have moved, and ends when that is enough.
+func (w *world) movedAgain(i *bed.Instance, load bed.Load, enough func(moved int) bool) report.Run {
+	w.Helper()
+	ledger := w.write(i, load)
+	moves := 0
+	for again := true; again; again = moves < round {
+		before := w.primaries(i)
+		for _, pod := range before {
+			w.must(i.Evacuate(w.ctx, pod))
+		}
+		w.must(bed.Await(w.ctx, toHeal, func(ctx context.Context) (bool, string, error) {
+			now, err := i.Primaries(ctx)
+			for shard, pod := range before {
+				if now[shard] == "" || now[shard] == pod {
+					return false, fmt.Sprintf("the primary of %s is %q", shard, now[shard]), err
+				}
+			}
+			return true, "", err
+		}))
+		for _, pod := range before {
+			w.must(i.Stay(w.ctx, pod))
+		}
+		w.must(ledger.AwaitWrites(w.ctx, 100))
+		moves += len(before)
+		if enough(len(before)) {
+			break
+		}
+	}
+	run := w.proven(ledger)
+	if len(run.Handovers) != moves {
+		w.Errorf("the role moved %d times, wanted %d", len(run.Handovers), moves)
 	}
 	return run
 }
