@@ -25,9 +25,12 @@ const (
 	sendAway = 1500 * time.Millisecond
 	// sendAwayEvery is the time between two looks, and sendAwayQuiet how many in
 	// a row must find nobody: together well above the time in which a Service's
-	// move reaches every host.
+	// move reaches every host that has nothing else to do.
 	sendAwayEvery = 10 * time.Millisecond
 	sendAwayQuiet = 10
+	// lateEvery is the time between two looks for those who come later, because a host
+	// has moved the Service late.
+	lateEvery = 50 * time.Millisecond
 )
 
 // ErrHandover: a handover began and did not end as proved. The next one waits.
@@ -138,7 +141,9 @@ func ended(s model.Handover, services model.Traffic, result handover.Result, dra
 
 // departure sends the clients of the demoted primary away while the handover is
 // being proved: they cannot write there any more, so every moment counts. They
-// are sent away also when the proof is missing: the role has moved.
+// are sent away also when the proof is missing: the role has moved. Who is led there later
+// is sent away as well, while the handover is over already: many libraries keep a
+// connection that answers READONLY for ever.
 type departure struct {
 	node    handover.Drainable
 	done    chan struct{}
@@ -148,13 +153,17 @@ type departure struct {
 func (d *departure) begin(ctx context.Context) {
 	d.done = make(chan struct{})
 	go func() {
-		defer close(d.done)
 		drained, err := handover.Drain(ctx, d.node, handover.DrainOptions{
 			Spare: v1alpha1.OwnUsers(), Every: sendAwayEvery, Quiet: sendAwayQuiet, Timeout: sendAway})
 		d.drained = drained
 		if err == nil {
 			failpoint.Reach(failpoint.HandoverDrained)
 		}
+		close(d.done)
+		// Until then no reader is led there (model.Traffic.Lingers). An error is the end
+		// of the server, and of its clients.
+		_, _ = handover.Drain(ctx, d.node, handover.DrainOptions{
+			Spare: v1alpha1.OwnUsers(), Every: lateEvery, Quiet: 1, AtLeast: model.ServiceMoves - 2*lateEvery, Timeout: 2 * model.ServiceMoves})
 	}()
 }
 

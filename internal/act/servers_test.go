@@ -72,6 +72,23 @@ func TestAHandoverMovesTheRoleThenTheTrafficThenTheClients(t *testing.T) {
 	}
 }
 
+// A host that moves the Service late still leads clients to the old primary: many libraries
+// would keep the connection, though it answers READONLY.
+func TestClientsThatAreLedToTheOldPrimaryLaterAreSentAwayToo(t *testing.T) {
+	p := newPair(t)
+	p.old.Then("FAILOVER TO", p.switchRoles)
+	if out, err := p.Do(t.Context(), shard, p.step); err != nil || out.Handover == nil || out.Handover.Drained.Killed != 0 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	p.old.Reply("CLIENT KILL", ":1\r\n")
+	p.old.Reply("CLIENT LIST TYPE normal", fake.Bulk("id=7 addr=10.0.0.9:1 name= user=default age=0 idle=0 flags=N cmd=set\n"))
+	for deadline := time.Now().Add(20 * time.Second); !sent(p.old, "CLIENT KILL ID 7"); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it may stay: %q", p.old.Got())
+		}
+	}
+}
+
 func TestASliceThatIsNotThereAnyMoreIsDeclaredAnew(t *testing.T) {
 	w := newWorld(t)
 	if err := w.moveTraffic(t.Context(), ref(1)); err != nil {

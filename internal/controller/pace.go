@@ -13,6 +13,13 @@ func pace(snap model.Snapshot, next model.Plan) time.Duration {
 	if slices.ContainsFunc(snap.Shards, func(s model.Shard) bool { return unsettled(s, snap.Policy) }) || membersBusy(snap, next) || sentinelsBusy(snap) {
 		again = busyEvery
 	}
+	for _, s := range snap.Shards {
+		for _, n := range s.Nodes {
+			if s.Traffic.Lingers(n) {
+				again = min(again, max(model.ServiceMoves-s.Traffic.LeftFor, stepEvery))
+			}
+		}
+	}
 	for _, h := range next.Holds {
 		if h.After > 0 {
 			again = min(again, max(h.After, stepEvery))

@@ -42,6 +42,9 @@ func TestAnInstanceIsLookedAtOftenOnlyWhileNobodyTellsOfWhatIsAwaited(t *testing
 		"a hold that ends in a moment": {func(_ *model.Shard, _ *model.Policy, p *model.Plan) {
 			p.Holds = []model.Hold{{After: time.Microsecond}}
 		}, stepEvery},
+		"a role has just left a node": {func(s *model.Shard, _ *model.Policy, _ *model.Plan) {
+			s.Traffic.Left, s.Traffic.LeftFor = "cart-1", model.ServiceMoves-time.Second
+		}, time.Second},
 		"a hold that an event ends": {func(_ *model.Shard, _ *model.Policy, p *model.Plan) { p.Holds = []model.Hold{{}} }, idleEvery},
 	} {
 		shard, policy, plan := calmShard(), model.Policy{Nodes: 2}, model.Plan{}

@@ -27,6 +27,8 @@ type DrainOptions struct {
 	Every time.Duration
 	// Quiet is how many looks in a row must find nobody; default 5.
 	Quiet int
+	// AtLeast is how long it is looked for at least, for clients that come late.
+	AtLeast time.Duration
 	// Timeout bounds it all; default 5 s.
 	Timeout time.Duration
 }
@@ -50,14 +52,14 @@ func Drain(ctx context.Context, node Drainable, opt DrainOptions) (Drained, erro
 	ctx, cancel := context.WithTimeout(ctx, opt.Timeout)
 	defer cancel()
 	var result Drained
-	for quiet := 0; quiet < opt.Quiet; {
+	for quiet := 0; quiet < opt.Quiet || time.Since(start) < opt.AtLeast; {
 		killed, err := node.KillClients(ctx, opt.Spare...)
 		result.Looks++
 		result.Killed += killed
 		if quiet++; killed > 0 || err != nil {
 			quiet = 0
 		}
-		if quiet < opt.Quiet && !sleep(ctx, opt.Every) {
+		if (quiet < opt.Quiet || time.Since(start) < opt.AtLeast) && !sleep(ctx, opt.Every) {
 			result.Took = time.Since(start)
 			return result, notDrained(ctx, node, opt, &result, err)
 		}

@@ -125,6 +125,11 @@ type Memory struct {
 	Slots Slots
 }
 
+// ServiceMoves is how long after the write of an EndpointSlice new connections to its Service
+// may still be led to where it led before: kube-proxy carries a change out within a good
+// second (kubernetes v1.37 pkg/proxy/runner, minSyncPeriod).
+const ServiceMoves = 1500 * time.Millisecond
+
 // Traffic is where the Services point, and how long they have been left alone.
 type Traffic struct {
 	// Primary is the address behind the primary Service, empty for none.
@@ -137,6 +142,16 @@ type Traffic struct {
 	Quiet time.Duration
 	// Waited is how long this shard has been waiting for a quiet second.
 	Waited time.Duration
+	// Left is the node that the role was last handed over from, empty for none, and
+	// LeftFor how long ago that was.
+	Left    string
+	LeftFor time.Duration
+}
+
+// Lingers says that the primary Service may still lead clients to a node, from which the
+// role has just been handed over; not by the clock of another operator that is ahead of ours.
+func (t Traffic) Lingers(n Node) bool {
+	return n.Name != "" && t.Left == n.Name && t.LeftFor >= 0 && t.LeftFor < ServiceMoves
 }
 
 // Attempt is what is remembered of handovers that failed, or could not begin.

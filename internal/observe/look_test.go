@@ -28,6 +28,7 @@ func cart() *v1alpha1.Valkey {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cart", UID: "cart-uid"},
 		Spec:       v1alpha1.ValkeySpec{Topology: v1alpha1.TopologyReplication},
 		Status: v1alpha1.ValkeyStatus{Formed: true, LastPrimary: "cart-1", History: []string{"h2", "h1"},
+			LastHandover:    &v1alpha1.HandoverStatus{From: "cart-2", To: "cart-1", Time: metav1.NewMicroTime(now.Add(-4 * time.Second))},
 			HandoverFailure: &v1alpha1.HandoverFailure{Time: metav1.NewMicroTime(now.Add(-3 * time.Second)), Count: 2, Message: "why"}},
 	}
 }
@@ -89,7 +90,7 @@ status: {phase: Pending}`)
 		},
 		Memory: model.Memory{Formed: true, Primary: "cart-1", History: []string{"h2", "h1"}},
 		Traffic: model.Traffic{Primary: "10.0.0.1:6379", Replicas: []string{"10.0.0.2:6379", "10.0.0.3:6379"},
-			Quiet: time.Minute, Waited: time.Second},
+			Quiet: time.Minute, Waited: time.Second, Left: "cart-2", LeftFor: 4 * time.Second},
 		Attempt: model.Attempt{Failures: 2, Since: 3 * time.Second, Error: "why"},
 	}
 	if !reflect.DeepEqual(shard, want) {

@@ -92,6 +92,7 @@ func (o Observer) Look(ctx context.Context, v *v1alpha1.Valkey, creds servers.Cr
 		shard.Leftovers = leftovers(shard.Name, shard.Size, claims)
 		memory := memories[shard.Name]
 		shard.Memory, shard.Attempt, shard.Traffic = memory.memory(), memory.attempt(o.Now()), traffic
+		shard.Traffic.Left, shard.Traffic.LeftFor = memory.left(o.Now())
 		snap.Shards = append(snap.Shards, shard)
 	}
 	o.askEverybody(ctx, v, &snap, round{

@@ -143,7 +143,7 @@ func remembered(v *v1alpha1.Valkey) map[string]shardMemory {
 	if !v.Spec.IsCluster() {
 		s := v.Status
 		return map[string]shardMemory{v.ShardName(0): {Formed: s.Formed, LastPrimary: s.LastPrimary, History: s.History,
-			HandoverFailure: s.HandoverFailure}}
+			LastHandover: s.LastHandover, HandoverFailure: s.HandoverFailure}}
 	}
 	out := map[string]shardMemory{}
 	for _, s := range v.Status.Shards {
@@ -154,6 +154,15 @@ func remembered(v *v1alpha1.Valkey) map[string]shardMemory {
 
 func (s shardMemory) memory() model.Memory {
 	return model.Memory{Formed: s.Formed, Primary: s.LastPrimary, History: s.History, Slots: model.ParseSlots(s.SlotRanges)}
+}
+
+// left is whom the role was last handed over from, and how long ago.
+func (s shardMemory) left(now time.Time) (string, time.Duration) {
+	h := s.LastHandover
+	if h == nil {
+		return "", 0
+	}
+	return h.From, now.Sub(h.Time.Time)
 }
 
 func (s shardMemory) attempt(now time.Time) model.Attempt {

@@ -90,9 +90,11 @@ func inService(policy model.Policy, primary, n model.Node) bool {
 	return srv.LinkUp || srv.LinkDown < linkGrace
 }
 
-// servesReads says whether a node belongs behind the replicas' Service.
+// servesReads says whether a node belongs behind the replicas' Service. The one that the role
+// has just left does not yet: whoever comes to it was led there by the primary Service, and
+// is sent away (act).
 func servesReads(shard model.Shard, n model.Node, want model.Publication) bool {
-	if !want.InService || (n.Draining && !want.EndDrain) {
+	if !want.InService || (n.Draining && !want.EndDrain) || shard.Traffic.Lingers(n) {
 		return false
 	}
 	if !n.Server.Answered { // one missed answer is no reason to move Services

@@ -114,6 +114,21 @@ func TestHandover(t *testing.T) {
 			primaryIs(1)(s)
 			s.Traffic.Primary = addr(0)
 		}, step: "publish primary v-1, replicas [v-0 v-2]"},
+		{name: "but not yet the one that it has just left, to which clients may still be led", given: almost(), change: func(s *model.Shard) {
+			primaryIs(1)(s)
+			s.Traffic.Primary = addr(0)
+			s.Traffic.Left, s.Traffic.LeftFor = "v-0", time.Second
+		}, step: "publish primary v-1, replicas [v-2]"},
+		{name: "soon that one as well", given: almost(), change: func(s *model.Shard) {
+			primaryIs(1)(s)
+			s.Traffic.Primary = addr(0)
+			s.Traffic.Left, s.Traffic.LeftFor = "v-0", model.ServiceMoves
+		}, step: "publish primary v-1, replicas [v-0 v-2]"},
+		{name: "also if it left it by a clock that is ahead of ours", given: almost(), change: func(s *model.Shard) {
+			primaryIs(1)(s)
+			s.Traffic.Primary = addr(0)
+			s.Traffic.Left, s.Traffic.LeftFor = "v-0", -time.Minute
+		}, step: "publish primary v-1, replicas [v-0 v-2]"},
 		{name: "a node that becomes primary in the midst of its drain is drained no more", given: almost(), change: func(s *model.Shard) {
 			s.Nodes[0].Draining = true
 		}, step: "publish primary v-0, replicas [v-1 v-2]"},
