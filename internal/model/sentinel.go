@@ -68,6 +68,8 @@ type Watch struct {
 	Settings WatchSettings
 	// Down: it does not reach the primary. FailingOver: a failover is under way.
 	Down, FailingOver bool
+	// SilentFor is how long the primary has not answered it; it is asked each second.
+	SilentFor time.Duration
 	// NoQuorum is why too few Sentinels are there, by its own word; empty if enough.
 	NoQuorum string
 	Replicas []WatchedReplica

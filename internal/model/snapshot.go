@@ -269,8 +269,10 @@ type Server struct {
 	Role     Role
 	RunID    string
 	Version  string
-	Loading  bool
-	Keys     int64
+	// Uptime is how long its process has run, in whole seconds.
+	Uptime  time.Duration
+	Loading bool
+	Keys    int64
 
 	// ReplID and Offset are the history and the place in it of this copy;
 	// ReplID2 is the history it continued, valid up to Offset2.

@@ -215,8 +215,9 @@ func watch(ctx context.Context, conn *valkey.Node, name string, h aliases) (*mod
 	}
 	w := &model.Watch{
 		Primary: h.at(net.JoinHostPort(primary.Host, strconv.Itoa(primary.Port))), Epoch: primary.ConfigEpoch,
-		Settings: model.WatchSettings{Quorum: primary.Quorum, DownAfter: primary.DownAfter, FailoverTimeout: primary.FailoverTimeout},
-		Down:     primary.Flags.Down, FailingOver: primary.Flags.FailoverInProgress || primary.FailoverState != "",
+		Settings:  model.WatchSettings{Quorum: primary.Quorum, DownAfter: primary.DownAfter, FailoverTimeout: primary.FailoverTimeout},
+		SilentFor: primary.AnswerAge,
+		Down:      primary.Flags.Down, FailingOver: primary.Flags.FailoverInProgress || primary.FailoverState != "",
 	}
 	for _, r := range replicas {
 		w.Replicas = append(w.Replicas, model.WatchedReplica{Address: h.at(net.JoinHostPort(r.Host, strconv.Itoa(r.Port))),

@@ -109,6 +109,7 @@ func TestASentinelIsWhatItSays(t *testing.T) {
 		"it names the primary":           {entry("cart-0"), replica, other, func(*fake.Server, *model.Watch) {}},
 		"it names a pod without address": {entry("cart-2"), replica, other, func(_ *fake.Server, w *model.Watch) { w.Primary = "cart-2.cart-nodes.shop.svc:6379" }},
 		"it does not reach the primary":  {entry("cart-0", "flags", "master,s_down"), replica, other, func(_ *fake.Server, w *model.Watch) { w.Down = true }},
+		"the primary is silent":          {entry("cart-0", "last-ok-ping-reply", "1500"), replica, other, func(_ *fake.Server, w *model.Watch) { w.SilentFor = 1500 * time.Millisecond }},
 		"it fails over":                  {entry("cart-0", "flags", "master,failover_in_progress", "failover-state", "wait_start"), replica, other, func(_ *fake.Server, w *model.Watch) { w.FailingOver = true }},
 		"it has begun to fail over":      {entry("cart-0", "failover-state", "select_slave"), replica, other, func(_ *fake.Server, w *model.Watch) { w.FailingOver = true }},
 		"it is told to watch otherwise": {entry("cart-0", "quorum", "3", "down-after-milliseconds", "1500"), replica, other, func(_ *fake.Server, w *model.Watch) {

@@ -125,6 +125,7 @@ func fromInfo(info valkey.Info) model.Server {
 		Answered: true,
 		RunID:    info.RunID,
 		Version:  info.Version,
+		Uptime:   time.Duration(info.UptimeSeconds) * time.Second,
 		Loading:  info.Loading || info.AsyncLoading,
 		Keys:     info.Keys,
 		ReplID:   info.ReplID,

@@ -42,6 +42,25 @@ func with(snap model.Snapshot, change func(set *model.SentinelSet)) model.Snapsh
 	return snap
 }
 
+// unheard are Sentinels that the primary they name has not answered for longer than its
+// process has run.
+func unheard(which ...int) func(*model.SentinelSet) {
+	return func(set *model.SentinelSet) {
+		for _, i := range which {
+			set.Nodes[i].Watch.SilentFor = 1500 * time.Millisecond
+		}
+	}
+}
+
+// stopped: all nodes have stopped and booted again a second ago, with what they held.
+func stopped(s *model.Shard) {
+	for i := range s.Nodes {
+		rebooted(&s.Nodes[i])
+		srv := &s.Nodes[i].Server
+		srv.ReplID, srv.Offset, srv.Keys, srv.Uptime = "h1", 1000, 10, time.Second
+	}
+}
+
 // each changes every Sentinel.
 func each(change func(n *model.SentinelNode)) func(*model.SentinelSet) {
 	return func(set *model.SentinelSet) {
@@ -271,12 +290,9 @@ func TestTheQuorumPromotes(t *testing.T) {
 			n := &s.Nodes[0]
 			n.Dead, n.Ready, n.InService, n.Admitted, s.Traffic.Primary = false, false, false, false, ""
 		}, hold: model.PrimaryNotVisible, of: "v-0"},
-		{name: "whom they name after a full stop is promoted", given: with(watched(lost()), naming(addr(0))), change: func(s *model.Shard) {
-			for i := range s.Nodes {
-				rebooted(&s.Nodes[i])
-				s.Nodes[i].Server.ReplID, s.Nodes[i].Server.Offset, s.Nodes[i].Server.Keys = "h1", 1000, 10
-			}
-		}, step: "promote v-0 (it holds the most of the newest known history, and the Sentinels name it)"},
+		{name: "whom they name after a full stop is promoted", given: with(watched(lost()), naming(addr(0))), change: stopped, step: "promote v-0 (it holds the most of the newest known history, and the Sentinels name it)"},
+		{name: "but not before enough of them have heard from its new process", given: with(with(watched(lost()), naming(addr(0))), unheard(0, 1)), change: stopped, hold: model.SentinelsDisagree, of: "v-0"},
+		{name: "one alone may be late: it promotes nobody", given: with(with(watched(lost()), naming(addr(0))), unheard(0)), change: stopped, step: "promote v-0 (it holds the most of the newest known history, and the Sentinels name it)"},
 		{name: "nobody while they are about to hear of another one", given: with(watched(lost()), func(s *model.SentinelSet) {
 			naming(addr(1))(s)
 			s.Nodes[0].Watch.Primary, s.Nodes[0].Watch.Epoch = "v-3:6379", 5

@@ -226,6 +226,9 @@ func (s sentinel) Promotion(shard model.Shard, n model.Node, why string) model.D
 	case !ok:
 		return model.Wait(hold(shard, model.SentinelsDisagree, "", "the Sentinels do not name the same primary yet"))
 	case address == n.Address:
+		if d := s.unreached(shard, n); d.Made() {
+			return d
+		}
 		return model.Do(model.Promote{Node: n.Ref, Why: why + ", and the Sentinels name it"})
 	}
 	if d := s.steer(shard, n); d.Made() {

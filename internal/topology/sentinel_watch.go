@@ -135,11 +135,30 @@ func (s sentinel) lacks(shard model.Shard, primary model.Node, n model.SentinelN
 	return ""
 }
 
-// peerSilence is how long a Sentinel may not have heard from another one and still reach it.
+// peerSilence is how long a Sentinel may not have heard from somebody and still reach it.
 // Its flags do not tell that early: to an address that has just vanished a connection is
 // always about to be made, which passes for one, until the Sentinel takes its peer to be
 // down. So two Sentinels that restarted within that time left the third one with nobody.
 const peerSilence = 2 * time.Second
+
+// unreached waits while so many Sentinels have not heard from a node since its process has
+// begun that they may find it down, and promote another one beside it. They go by its name;
+// to them it is still the address of its last pod, until they have looked that up again. It
+// ends with either: they hear from it, or fail over.
+func (s sentinel) unreached(shard model.Shard, n model.Node) model.Decision {
+	deaf, quorum := s.silent(), s.set.Settings.Quorum
+	for _, w := range s.watching() {
+		quorum = min(quorum, w.Watch.Settings.Quorum)
+		if w.Watch.SilentFor > min(n.Server.Uptime, peerSilence) {
+			deaf++
+		}
+	}
+	if deaf < quorum {
+		return model.Decision{}
+	}
+	return model.Wait(hold(shard, model.SentinelsDisagree, n.Name, fmt.Sprintf(
+		"they name it, and %d of them have not heard from it since it started: they may be about to promote another one", deaf)))
+}
 
 // reaches says that one Sentinel knows another one, and that it is there.
 func reaches(n, o model.SentinelNode) bool {

@@ -29,6 +29,9 @@ type SentinelPrimary struct {
 	// there was none yet.
 	RoleReported Role
 	InfoAge      time.Duration
+	// AnswerAge is how long ago it last answered a PING, or was made known. It is sent one
+	// each second.
+	AnswerAge time.Duration
 	// ConfigEpoch orders what Sentinels say of the primary's address: the higher wins.
 	ConfigEpoch int64
 	// Replicas and OtherSentinels are counts, those included that are down.
@@ -181,6 +184,7 @@ func parseSentinelPrimary(values map[string]string) (SentinelPrimary, error) {
 		FailoverState:   SentinelFailoverState(f.values["failover-state"]),
 		RoleReported:    f.role(),
 		InfoAge:         f.millis("info-refresh"),
+		AnswerAge:       f.millis("last-ok-ping-reply"),
 		ConfigEpoch:     f.number("config-epoch"),
 		Replicas:        int(f.number("num-slaves")),
 		OtherSentinels:  int(f.number("num-other-sentinels")),

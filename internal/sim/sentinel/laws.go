@@ -94,10 +94,17 @@ func (r *run) agreedOn(s *State) (uint8, bool) {
 	return nobody, false
 }
 
-// mayAct: Sentinels that could elect one of them to promote somebody else than a node.
+// mayAct: Sentinels that could elect one of them to promote somebody else than a node: they
+// name another one, or enough of them do not reach it.
 func (s *State) mayAct(i int) (int, bool) {
+	lost := 0
 	for k := range s.s {
-		if s.active(k) && s.s[k].watch != uint8(i) && s.elects(k) && s.superseded(k) < 0 && s.eligible(k) != 0 {
+		if s.active(k) && s.s[k].watch == uint8(i) && s.s[k].lost&(1<<i) != 0 {
+			lost++
+		}
+	}
+	for k := range s.s {
+		if s.active(k) && (s.s[k].watch != uint8(i) || lost >= quorum) && s.elects(k) && s.superseded(k) < 0 && s.eligible(k) != 0 {
 			return k, true
 		}
 	}

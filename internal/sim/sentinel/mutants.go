@@ -191,10 +191,16 @@ func promoting() []Trial {
 	cutLater := calm("1+1, volumes, a deletion and a partition", 2).with(func(w *World) {
 		w.Durable, w.Faults, w.MaxFaults, w.MaxWrites = true, Faults{Delete: node0, Cuts: []uint8{node0}}, 2, 2
 	})
+	replaced := calm("1+1, volumes, a deletion", 2).with(func(w *World) {
+		w.Durable, w.Faults, w.MaxFaults, w.MaxWrites = true, Faults{Delete: node0}, 1, 1
+	})
 	copies := calm("1+2, volumes, two crashes", 3).with(func(w *World) {
 		w.Durable, w.Faults, w.MaxFaults, w.MaxWrites, w.MaxStates = true, Faults{Crash: node0 | node2}, 2, 1, 150_000
 	})
 	return []Trial{
+		{ungated("a server is promoted before Sentinels reach it", is[model.Promote], func(snap *model.Snapshot) {
+			seen(snap, func(_ *model.SentinelNode, w *model.Watch) { w.SilentFor = 0 })
+		}), replaced},
 		{ungated("silent Sentinels cannot act", is[model.Promote], ended), mute},
 		{ungated("nobody waits for a failover before a promotion", is[model.Promote], idle), crash},
 		{ungated("two primaries are settled in a failover", is[model.Follow], func(snap *model.Snapshot) {

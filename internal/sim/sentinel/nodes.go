@@ -34,6 +34,9 @@ func (r *run) podMove(s *State, i int) {
 			r.node(s, moveStart, i, func(s *State, n *node) {
 				n.phase, n.follows = running, nobody
 				w.boot(s, i)
+				for k := range s.s {
+					s.s[k].lost |= 1 << i
+				}
 			})
 		}
 	case running:

@@ -86,8 +86,8 @@ type sentinel struct {
 	// knows are the nodes that it has as primary or replicas, ranked those of them that
 	// it has last seen with a priority above 0, late those of these that come last, others
 	// the Sentinels that it knows, and away those of them that it knows by an address
-	// which is no more.
-	knows, ranked, late, others, away uint8
+	// which is no more, as lost are those nodes.
+	knows, ranked, late, others, away, lost uint8
 }
 
 // failover is one that a Sentinel runs.
@@ -166,7 +166,7 @@ func (s *State) reach(i, j int) bool { return s.n[j].up && s.farNode(i) == s.far
 
 // sees: a Sentinel reaches a data node.
 func (s *State) sees(k int, i uint8) bool {
-	return i < maxNodes && s.n[i].up && s.farSentinel(k) == s.farNode(int(i))
+	return i < maxNodes && s.n[i].up && s.farSentinel(k) == s.farNode(int(i)) && s.s[k].lost&(1<<i) == 0
 }
 
 // talk: two Sentinels reach each other.
@@ -279,11 +279,12 @@ func (s *State) tidySentinel(k int) {
 		return
 	}
 	if t.watch == nobody {
-		t.epoch, t.unset, t.down, t.knows, t.ranked, t.late, t.others, t.away = 0, false, false, 0, 0, 0, 0, 0
+		t.epoch, t.unset, t.down, t.knows, t.ranked, t.late, t.others, t.away, t.lost = 0, false, false, 0, 0, 0, 0, 0, 0
 		return
 	}
 	t.knows |= 1 << t.watch
 	t.away &= t.others
+	t.lost &= t.knows
 	t.ranked &= t.knows &^ (1 << t.watch)
 	t.late &= t.ranked
 	if t.down && s.fine(k) {

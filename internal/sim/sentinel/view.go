@@ -137,7 +137,7 @@ func (w *World) viewNode(s *State, i int) model.Node {
 
 func (w *World) viewServer(s *State, i int) model.Server {
 	n := &s.n[i]
-	srv := model.Server{Answered: true, Role: model.RoleReplica, Keys: int64(n.set.count()), Offset: int64(n.set.count()),
+	srv := model.Server{Answered: true, Uptime: time.Minute, Role: model.RoleReplica, Keys: int64(n.set.count()), Offset: int64(n.set.count()),
 		ReplID: replID(i, n.hist), Offset2: int64(n.off2), FailingOver: n.fail != failNone, Priority: model.UsualPriority}
 	if n.hist2 != 0 {
 		srv.ReplID2 = historyNames[n.hist2]
@@ -228,6 +228,9 @@ func (s *State) viewWatch(k int) *model.Watch {
 	}
 	out := &model.Watch{Primary: s.named(int(t.watch)), Epoch: int64(t.epoch), Settings: settings, Down: t.down,
 		FailingOver: s.fo.kind != foNone && s.fo.by == uint8(k)}
+	if t.watch < maxNodes && t.lost&(1<<t.watch) != 0 {
+		out.SilentFor = time.Hour
+	}
 	if t.unset {
 		out.Settings = model.WatchSettings{Quorum: quorum}
 	}

@@ -26,12 +26,12 @@ func (r *run) sentinelMoves(s *State) {
 }
 
 // lookAround lets all Sentinels see what there is to be seen: they find replicas and
-// each other, and what priorities are.
+// each other, what priorities are, and the addresses of pods that have been replaced.
 func (r *run) lookAround(s *State) {
 	next := *s
 	for k := range s.s {
-		if s.active(k) {
-			next.s[k] = s.around(k)
+		if seen := *s; s.active(k) {
+			next.s[k] = seen.around(k)
 		}
 	}
 	if next != *s {
@@ -40,6 +40,7 @@ func (r *run) lookAround(s *State) {
 }
 
 func (s *State) around(k int) sentinel {
+	s.s[k].lost = 0
 	t := s.s[k]
 	if s.fine(k) {
 		for i := range s.n {
