@@ -14,11 +14,7 @@ func pace(snap model.Snapshot, next model.Plan) time.Duration {
 		again = busyEvery
 	}
 	for _, s := range snap.Shards {
-		for _, n := range s.Nodes {
-			if s.Traffic.Lingers(n) {
-				again = min(again, max(model.ServiceMoves-s.Traffic.LeftFor, stepEvery))
-			}
-		}
+		again = min(again, readersWait(s))
 	}
 	for _, h := range next.Holds {
 		if h.After > 0 {
@@ -26,6 +22,14 @@ func pace(snap model.Snapshot, next model.Plan) time.Duration {
 		}
 	}
 	return again
+}
+
+// readersWait is how long the node that the role has just left is still kept from readers.
+func readersWait(s model.Shard) time.Duration {
+	if slices.ContainsFunc(s.Nodes, s.Traffic.Lingers) {
+		return max(model.ServiceMoves-s.Traffic.LeftFor, stepEvery)
+	}
+	return idleEvery
 }
 
 // afterRefusal is when to look again after a step that has to wait. One handover that the
