@@ -11,6 +11,7 @@ import (
 	"github.com/valkeeper/valkeeper/internal/handover"
 	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/rollout"
+	"github.com/valkeeper/valkeeper/internal/valkey"
 )
 
 const (
@@ -145,7 +146,7 @@ func ended(s model.Handover, services model.Traffic, result handover.Result, dra
 // is sent away as well, while the handover is over already: many libraries keep a
 // connection that answers READONLY for ever.
 type departure struct {
-	node    handover.Drainable
+	node    *valkey.Node
 	done    chan struct{}
 	drained handover.Drained
 }
@@ -163,8 +164,14 @@ func (d *departure) begin(ctx context.Context) {
 		// Until then no reader is led there (model.Traffic.Lingers). An error is the end
 		// of the server, and of its clients.
 		_, _ = handover.Drain(ctx, d.node, handover.DrainOptions{
-			Spare: v1alpha1.OwnUsers(), Every: lateEvery, Quiet: 1, AtLeast: model.ServiceMoves - 2*lateEvery, Timeout: 2 * model.ServiceMoves})
+			Spare: v1alpha1.OwnUsers(), Every: lateEvery, Quiet: 1, AtLeast: model.ServiceMoves - 2*lateEvery, Timeout: 2 * model.ServiceMoves, While: d.demoted})
 	}()
+}
+
+// demoted: the role has not come back to the node already, and its clients with it.
+func (d *departure) demoted(ctx context.Context) bool {
+	info, err := d.node.Info(ctx)
+	return err == nil && info.Role == valkey.RoleReplica
 }
 
 // end waits for the departure, if it has begun.

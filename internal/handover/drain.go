@@ -29,6 +29,8 @@ type DrainOptions struct {
 	Quiet int
 	// AtLeast is how long it is looked for at least, for clients that come late.
 	AtLeast time.Duration
+	// While ends it early once it is false: the node serves again. nil for always.
+	While func(ctx context.Context) bool
 	// Timeout bounds it all; default 5 s.
 	Timeout time.Duration
 }
@@ -52,7 +54,7 @@ func Drain(ctx context.Context, node Drainable, opt DrainOptions) (Drained, erro
 	ctx, cancel := context.WithTimeout(ctx, opt.Timeout)
 	defer cancel()
 	var result Drained
-	for quiet := 0; quiet < opt.Quiet || time.Since(start) < opt.AtLeast; {
+	for quiet := 0; (quiet < opt.Quiet || time.Since(start) < opt.AtLeast) && opt.While(ctx); {
 		killed, err := node.KillClients(ctx, opt.Spare...)
 		result.Looks++
 		result.Killed += killed
@@ -88,6 +90,9 @@ func (o DrainOptions) withDefaults() DrainOptions {
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = 5 * time.Second
+	}
+	if o.While == nil {
+		o.While = func(context.Context) bool { return true }
 	}
 	return o
 }
