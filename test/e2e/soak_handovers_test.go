@@ -28,7 +28,7 @@ var movers = []struct {
 	{"Standalone", []bed.Wish{bed.Standalone()}, bed.Light, 2},
 	{"Replication", []bed.Wish{bed.Replicas(1)}, bed.Light.Expecting(1), 1},
 	{"Sentinel", []bed.Wish{bed.Watched(1)}, bed.Light.Expecting(1), 1},
-	{"Cluster", []bed.Wish{bed.Sharded(3, 1)}, light, 3},
+	{"Cluster", []bed.Wish{bed.Sharded(3, 1), bed.MaxParallelShards(3)}, light, 3},
 }
 
 // The role moves a thousand times, in instances of all topologies that are rolled at
