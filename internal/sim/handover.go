@@ -1,5 +1,7 @@
 package sim
 
+import "github.com/valkeeper/valkeeper/internal/sim/explore"
+
 // handover is the role's way from one node to another: FAILOVER, traffic,
 // clients. What becomes of a FAILOVER is the servers' own affair (servers.go);
 // the operator watches, and may die at any moment.
@@ -29,7 +31,7 @@ func (r *run) sendFailover(s State) {
 	}
 	// The server itself refuses what does not fit, and another FAILOVER.
 	if a.role != rolePrimary || a.fail != failNone || b.role != roleReplica || b.follows != from || b.link != linkUp {
-		s.attempt = attemptFailed
+		s.attempt = explore.AttemptFailed
 		r.done(s, "refused by a server")
 		return
 	}
@@ -49,14 +51,14 @@ func (r *run) awaitTarget(s State) {
 		s.busy = r.world.Quiet
 		r.part(s, "traffic moved")
 	case hearsA && a.role == rolePrimary && a.fail == failNone:
-		s.attempt = attemptFailed
+		s.attempt = explore.AttemptFailed
 		r.done(s, "given up by the server")
 	case hearsA && a.fail == failProgress && s.target(a).proc == procDead:
 		s.becomePrimary(int(from))
-		s.attempt = attemptFailed
+		s.attempt = explore.AttemptFailed
 		r.done(s, "aborted")
 	case !hearsA || !hearsB || (a.role == roleReplica && a.fail == failNone):
-		s.attempt = attemptFailed
+		s.attempt = explore.AttemptFailed
 		r.done(s, "unproven")
 	}
 }
@@ -69,14 +71,14 @@ func (r *run) sendAway(s State) {
 		r.checkFollow(&s, int(from), int(to))
 		s.point(int(from), to)
 	}
-	s.attempt = attemptFailed
+	s.attempt = explore.AttemptFailed
 	if s.reachable(from) {
 		a.clients = false
 		if a.role == roleReplica && a.follows == to && a.fail == failNone && a.link == linkUp {
-			s.attempt = attemptNone
+			s.attempt = explore.AttemptNone
 		}
 	}
-	if s.attempt == attemptNone {
+	if s.attempt == explore.AttemptNone {
 		r.done(s, "clients sent away, proved")
 		return
 	}

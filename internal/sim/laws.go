@@ -1,17 +1,9 @@
 package sim
 
 import (
-	"fmt"
-
 	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
-
-func (r *run) violate(law int, format string, args ...any) {
-	if r.found == nil {
-		r.found = &Violation{Law: law, Text: fmt.Sprintf(format, args...)}
-	}
-}
 
 // handover says whether all laws bind, or only those of the opt-out.
 func (r *run) binds() bool { return r.world.strategy() == model.StrategyHandover }
@@ -19,7 +11,7 @@ func (r *run) binds() bool { return r.world.strategy() == model.StrategyHandover
 // checkState is what holds in every state.
 func (r *run) checkState(s *State) {
 	if lost := s.owed &^ s.copies(); lost != 0 {
-		r.violate(9, "the last copy of acknowledged writes %b is gone", lost)
+		r.Violate(9, "the last copy of acknowledged writes %b is gone", lost)
 	}
 }
 
@@ -27,7 +19,7 @@ func (r *run) checkState(s *State) {
 func (r *run) checkPlan(s *State, p planned) {
 	if op := p.op; op.kind == stepPublish {
 		if n := &s.n[op.a]; n.proc != procUp || n.role != rolePrimary || n.mute() {
-			r.violate(5, "%s is published as primary, and did not say that it is", podNames[op.a])
+			r.Violate(5, "%s is published as primary, and did not say that it is", podNames[op.a])
 		}
 	}
 	if !r.binds() || !s.seen {
@@ -40,14 +32,14 @@ func (r *run) checkPlan(s *State, p planned) {
 		}
 		stale = true
 		if s.neverUp(i) && !r.world.spec(s).Paused && (p.op.kind != stepRestart || s.n[p.op.a].gate != gateNever) {
-			r.violate(12, "%s was never in service and is superseded, and the plan is to %s %v", podNames[i], p.op, p.holds)
+			r.Violate(12, "%s was never in service and is superseded, and the plan is to %s %v", podNames[i], p.op, p.holds)
 		}
 	}
 	if stale && p.step == nil && len(p.holds) == 0 {
-		r.violate(0, "a pod is stale, and there is neither a step nor a hold")
+		r.Violate(0, "a pod is stale, and there is neither a step nor a hold")
 	}
 	if r.world.oversized(s) && p.step == nil && len(p.holds) == 0 {
-		r.violate(0, "a pod more than is wished for stays, and there is neither a step nor a hold")
+		r.Violate(0, "a pod more than is wished for stays, and there is neither a step nor a hold")
 	}
 }
 
@@ -72,7 +64,7 @@ func (r *run) checkPromote(s *State, i int) {
 			continue // to nobody, or another has replaced it long ago
 		}
 		if why := s.notLost(p); why != "" {
-			r.violate(5, "%s is made primary while %s is: %s", podNames[i], podNames[p], why)
+			r.Violate(5, "%s is made primary while %s is: %s", podNames[i], podNames[p], why)
 		}
 		s.n[p].former = true
 		s.owed &= s.heard() // what only the lost one has is the fault's
@@ -81,7 +73,7 @@ func (r *run) checkPromote(s *State, i int) {
 		s.owed &= s.heard()
 	}
 	if missing := s.owed &^ s.n[i].set; missing != 0 {
-		r.violate(9, "%s is made primary and lacks acknowledged writes %b", podNames[i], missing)
+		r.Violate(9, "%s is made primary and lacks acknowledged writes %b", podNames[i], missing)
 	}
 	for j := range s.n {
 		n := &s.n[j]
@@ -89,7 +81,7 @@ func (r *run) checkPromote(s *State, i int) {
 			continue // lost: should it come back, its target refuses, or it gives up
 		}
 		if t := s.target(n); n.fail != failNone && t.proc == procUp && (j != i || t.follows == uint8(i)) {
-			r.violate(10, "%s is made primary while the FAILOVER of %s runs", podNames[i], podNames[j])
+			r.Violate(10, "%s is made primary while the FAILOVER of %s runs", podNames[i], podNames[j])
 		}
 	}
 }
@@ -98,7 +90,7 @@ func (r *run) checkPromote(s *State, i int) {
 func (r *run) checkFollow(s *State, i, primary int) {
 	n, p := &s.n[i], &s.n[primary]
 	if missing := s.owed & n.set &^ p.set; missing != 0 {
-		r.violate(9, "%s is to follow %s, which lacks acknowledged writes %b", podNames[i], podNames[primary], missing)
+		r.Violate(9, "%s is to follow %s, which lacks acknowledged writes %b", podNames[i], podNames[primary], missing)
 	}
 }
 
@@ -108,29 +100,29 @@ func (r *run) checkHandover(s *State, from, to int) {
 	name := podNames[to]
 	switch {
 	case a.proc != procUp || a.role != rolePrimary:
-		r.violate(5, "%s hands over and is no primary", podNames[from])
+		r.Violate(5, "%s hands over and is no primary", podNames[from])
 	case !r.world.fresh(s, to) && !r.staleWillDo(s, from, to):
-		r.violate(4, "the target %s is stale", name)
+		r.Violate(4, "the target %s is stale", name)
 	case s.down(to):
-		r.violate(4, "the target %s is down", name)
+		r.Violate(4, "the target %s is down", name)
 	case !s.attached(to, from):
-		r.violate(4, "the target %s is not synced", name)
+		r.Violate(4, "the target %s is not synced", name)
 	case a.set.count()-b.set.count() > maxLag:
-		r.violate(4, "the target %s lags by more than the bound", name)
+		r.Violate(4, "the target %s lags by more than the bound", name)
 	case s.failingOver():
-		r.violate(10, "a FAILOVER runs already")
-	case s.attempt == attemptFailed:
-		r.violate(6, "the last handover has just failed")
+		r.Violate(10, "a FAILOVER runs already")
+	case s.attempt == explore.AttemptFailed:
+		r.Violate(6, "the last handover has just failed")
 	case a.drain != drainNo && a.phase != terminating:
-		r.violate(7, "the drain of %s has begun while it was primary: its bound is spent before its clients can leave", podNames[from])
+		r.Violate(7, "the drain of %s has begun while it was primary: its bound is spent before its clients can leave", podNames[from])
 	case s.busy:
-		r.violate(7, "Services have just changed")
+		r.Violate(7, "Services have just changed")
 	}
 	if r.world.Mutant.PromoteFirst {
 		r.checkPromote(s, to)
 	}
 	leaver := s.leaver(from)
-	explore.CheckLeaving(r.violate, leaver, s.leaver(to), s.better(from))
+	explore.CheckLeaving(r.Violate, leaver, s.leaver(to), s.better(from))
 	if !leaver.Leaves() {
 		r.othersUp(s, to, from)
 		r.extraFirst(s, from, from, false)
@@ -143,9 +135,9 @@ func (r *run) othersUp(s *State, victim, primary int) {
 		switch {
 		case j == victim:
 		case s.down(j):
-			r.violate(2, "%s is to go while %s is down", podNames[victim], podNames[j])
+			r.Violate(2, "%s is to go while %s is down", podNames[victim], podNames[j])
 		case j != primary && !s.attached(j, primary):
-			r.violate(2, "%s is to go while %s is not synced", podNames[victim], podNames[j])
+			r.Violate(2, "%s is to go while %s is not synced", podNames[victim], podNames[j])
 		}
 	}
 }
@@ -154,17 +146,17 @@ func (r *run) othersUp(s *State, victim, primary int) {
 func (r *run) checkTakeDown(s *State, i int, scaling bool) {
 	n, name := &s.n[i], podNames[i]
 	if !scaling && r.world.fresh(s, i) && !s.down(i) {
-		r.violate(1, "%s is fresh and healthy", name)
+		r.Violate(1, "%s is fresh and healthy", name)
 	}
 	if r.world.alone(s) {
 		return
 	}
 	if n.proc == procUp && n.role == rolePrimary && s.served(i) {
-		r.violate(3, "%s is primary", name)
+		r.Violate(3, "%s is primary", name)
 	}
 	for j := range s.n {
 		if f := &s.n[j]; f.fail != failNone && (j == i || f.target == uint8(i)) {
-			r.violate(10, "%s is part of a FAILOVER that runs", name)
+			r.Violate(10, "%s is part of a FAILOVER that runs", name)
 		}
 	}
 	if s.down(i) || n.phase == absent {
@@ -172,7 +164,7 @@ func (r *run) checkTakeDown(s *State, i int, scaling bool) {
 	}
 	primaries := s.primaries()
 	if len(primaries) != 1 {
-		r.violate(6, "%s is to go, and the primary is not beyond doubt: %v", name, primaries)
+		r.Violate(6, "%s is to go, and the primary is not beyond doubt: %v", name, primaries)
 		return
 	}
 	p := primaries[0]
@@ -180,11 +172,11 @@ func (r *run) checkTakeDown(s *State, i int, scaling bool) {
 	r.extraFirst(s, i, p, scaling)
 	switch {
 	case s.slice != uint8(p):
-		r.violate(7, "%s is to go, and the primary Service does not lead to %s", name, podNames[p])
+		r.Violate(7, "%s is to go, and the primary Service does not lead to %s", name, podNames[p])
 	case s.reads&(1<<i) != 0:
-		r.violate(7, "%s is to go, and the replicas' Service leads to it", name)
+		r.Violate(7, "%s is to go, and the replicas' Service leads to it", name)
 	case n.clients && n.drain != drainPassed:
-		r.violate(7, "%s is to go with clients that have not had their time", name)
+		r.Violate(7, "%s is to go with clients that have not had their time", name)
 	}
 }
 
@@ -192,10 +184,10 @@ func (r *run) checkTakeDown(s *State, i int, scaling bool) {
 func (r *run) checkEvict(s *State, i int, replaced bool) {
 	switch {
 	case replaced:
-		r.violate(1, "the pod of %s is another one than was looked at", podNames[i])
+		r.Violate(1, "the pod of %s is another one than was looked at", podNames[i])
 	case !r.world.alone(s) && s.n[i].proc == procUp && s.n[i].role == rolePrimary && !s.n[i].mute():
-		r.violate(3, "%s has become primary", podNames[i])
+		r.Violate(3, "%s has become primary", podNames[i])
 	case !r.world.budgetAllows(s, i):
-		r.violate(8, "a budget forbids that the pod of %s goes", podNames[i])
+		r.Violate(8, "a budget forbids that the pod of %s goes", podNames[i])
 	}
 }

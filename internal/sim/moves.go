@@ -122,18 +122,16 @@ func (m Move) String() string {
 
 // run computes what can happen in a world. It is not safe for concurrent use.
 type run struct {
+	explore.Onward[State, Move]
 	world *World
 	plans map[State]planned
-	out   []edge
-	fault bool
-	found *Violation
 }
 
 func newRun(w *World) *run { return &run{world: w, plans: map[State]planned{}} }
 
 // Moves lists everything that can happen next. The slice is reused.
 func (r *run) Moves(s *State) []edge {
-	r.out, r.fault = r.out[:0], false
+	r.Afresh()
 	if s.op.kind == stepNone {
 		r.look(*s)
 	} else {
@@ -147,20 +145,20 @@ func (r *run) Moves(s *State) []edge {
 		if s.faults < r.world.MaxFaults && r.world.Faults.Delete && s.n[s.op.a].phase == running {
 			r.fault1(s, moveDelete, int(s.op.a), r.deleted)
 		}
-		return r.out
+		return r.Edges()
 	}
 	r.timeMoves(s)
 	r.healMoves(s)
 	r.specMoves(s)
 	r.faultMoves(s)
-	return r.out
+	return r.Edges()
 }
 
 // emit takes a move, and checks what must hold wherever it leads.
 func (r *run) emit(m Move, next State) {
 	next.canonical()
 	r.checkState(&next)
-	r.out = append(r.out, edge{Move: m, Next: next, Fault: r.fault, Broken: r.found != nil})
+	r.Lead(m, next)
 }
 
 // node is a move of one node.
@@ -179,19 +177,17 @@ func (r *run) shard(s *State, kind MoveKind, change func(*State)) {
 
 // fault1 is a fault of one node.
 func (r *run) fault1(s *State, kind MoveKind, i int, change func(*State, *node)) {
-	r.fault = true
-	r.node(s, kind, i, func(s *State, n *node) {
-		s.faults++
-		change(s, n)
+	r.AsFaults(func() {
+		r.node(s, kind, i, func(s *State, n *node) {
+			s.faults++
+			change(s, n)
+		})
 	})
-	r.fault = false
 }
 
 // shardFault is a fault, or an interruption, of no single node.
 func (r *run) shardFault(s *State, kind MoveKind, change func(*State)) {
-	r.fault = true
-	r.shard(s, kind, change)
-	r.fault = false
+	r.AsFaults(func() { r.shard(s, kind, change) })
 }
 
 // plan is the plan for what is seen of a state. It is kept: the planner is a
@@ -203,7 +199,7 @@ func (r *run) plan(s *State) planned {
 	}
 	made, err := r.world.decide(r.world.View(s))
 	if err != nil {
-		r.violate(0, "the planner failed: %v", err)
+		r.Violate(0, "the planner failed: %v", err)
 	}
 	p := planned{step: made.Steps["v"], holds: made.Holds}
 	p.op = pack(p.step)

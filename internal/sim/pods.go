@@ -1,6 +1,9 @@
 package sim
 
-import "github.com/valkeeper/valkeeper/internal/model"
+import (
+	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
+)
 
 // podMoves are what Kubernetes does by itself.
 func (r *run) podMoves(s *State) {
@@ -95,8 +98,8 @@ func (r *run) rollingUpdate(s *State) {
 
 // timeMoves let the waits pass that are about time alone.
 func (r *run) timeMoves(s *State) {
-	if s.attempt == attemptFailed {
-		r.shard(s, moveBackoff, func(s *State) { s.attempt = attemptWaited })
+	if s.attempt == explore.AttemptFailed {
+		r.shard(s, moveBackoff, func(s *State) { s.attempt = explore.AttemptWaited })
 	}
 	if s.busy {
 		r.shard(s, moveQuiet, func(s *State) { s.busy = false })

@@ -5,13 +5,10 @@ import "github.com/valkeeper/valkeeper/internal/model"
 // Start is the first state.
 func (r *run) Start() State { return r.world.Start() }
 
-// Broken is the first law that was broken.
-func (r *run) Broken() *Violation { return r.found }
-
 // Stuck breaks law 11.
 func (r *run) Stuck(s *State) {
 	p := r.plan(s)
-	r.violate(11, "no way to completion from here; the plan is %v, held by %v", p.op, p.holds)
+	r.Violate(11, "no way to completion from here; the plan is %v, held by %v", p.op, p.holds)
 }
 
 // Complete: the spec is fulfilled, everything is in service, and the operator
@@ -41,7 +38,7 @@ func (r *run) Complete(s *State) bool {
 		return false
 	}
 	if missing := s.owed &^ s.n[p].set; missing != 0 {
-		r.violate(9, "the shard is complete, and its primary lacks acknowledged writes %b", missing)
+		r.Violate(9, "the shard is complete, and its primary lacks acknowledged writes %b", missing)
 	}
 	return true
 }

@@ -1,6 +1,10 @@
 package sim
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
+)
 
 // maxNodes bounds the nodes of a shard; the places beyond a world's own are
 // absent for ever.
@@ -116,7 +120,7 @@ type State struct {
 	formed  bool
 	last    uint8
 	hists   [4]history
-	attempt uint8
+	attempt explore.Attempt
 
 	op operator
 
@@ -125,13 +129,6 @@ type State struct {
 	faults  uint8  // faults spent
 	crashes uint8  // operators spent
 }
-
-// The attempt at a handover.
-const (
-	attemptNone uint8 = iota
-	attemptFailed
-	attemptWaited // its backoff has passed
-)
 
 func (s *State) ready(i int) bool {
 	n := &s.n[i]
@@ -228,25 +225,14 @@ func (s *State) canonical() {
 	if s.op.kind == stepNone {
 		s.op = operator{}
 	}
-	var names [32]history
-	next := history(1)
-	rename := func(h *history) {
-		if *h == 0 {
-			return
-		}
-		if names[*h] == 0 {
-			names[*h] = next
-			next++
-		}
-		*h = names[*h]
-	}
+	var known explore.Renaming[history]
 	for i := range s.hists {
-		rename(&s.hists[i])
+		known.Rename(&s.hists[i])
 	}
 	for i := range s.n {
-		rename(&s.n[i].hist)
-		rename(&s.n[i].hist2)
-		rename(&s.n[i].diskHist)
+		known.Rename(&s.n[i].hist)
+		known.Rename(&s.n[i].hist2)
+		known.Rename(&s.n[i].diskHist)
 	}
 }
 

@@ -49,11 +49,11 @@ func (r *run) extraFirst(s *State, victim, primary int, scaling bool) {
 	}
 	switch name := podNames[victim]; {
 	case scaling:
-		r.violate(19, "%s is to leave, and the rollout has not ended", name)
+		r.Violate(19, "%s is to leave, and the rollout has not ended", name)
 	case s.down(extra) || extra != primary && !s.attached(extra, primary):
-		r.violate(19, "%s is touched before the extra node is in service", name)
+		r.Violate(19, "%s is touched before the extra node is in service", name)
 	case extra != primary && !r.world.fresh(s, extra):
-		r.violate(19, "%s is touched before the extra node runs the newest revision", name)
+		r.Violate(19, "%s is touched before the extra node runs the newest revision", name)
 	}
 }
 

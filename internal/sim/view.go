@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
 
 // maxLag is the bound of the simulated policy: a replica that lacks one write
@@ -61,17 +62,8 @@ func (w *World) View(s *State) model.Snapshot {
 	if s.last != nobody {
 		shard.Memory.Primary = podNames[s.last]
 	}
-	for _, h := range s.hists {
-		if h != 0 {
-			shard.Memory.History = append(shard.Memory.History, historyNames[h])
-		}
-	}
-	switch s.attempt {
-	case attemptFailed:
-		shard.Attempt = model.Attempt{Failures: 1, Error: "it failed"}
-	case attemptWaited:
-		shard.Attempt = model.Attempt{Failures: 1, Since: time.Hour, Error: "it failed"}
-	}
+	shard.Memory.History = explore.Histories(s.hists[:], historyNames[:])
+	shard.Attempt = s.attempt.View()
 	for i := range s.n {
 		if i < int(s.size) || s.n[i].phase != absent {
 			shard.Nodes = append(shard.Nodes, w.viewNode(s, i))

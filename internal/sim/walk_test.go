@@ -25,11 +25,11 @@ func TestRandomWalksInLargerWorlds(t *testing.T) {
 			e := moves[drawMove(t, moves)]
 			walked = append(walked, Step{Move: e.Move, State: e.Next})
 		}
-		if r.found == nil {
+		if r.Broken() == nil {
 			walked = r.settle(walked)
 		}
-		if r.found != nil {
-			t.Fatalf("%v\n%s", r.found, Narrate(walked))
+		if r.Broken() != nil {
+			t.Fatalf("%v\n%s", r.Broken(), Narrate(walked))
 		}
 	})
 }
@@ -85,7 +85,7 @@ func (r *run) settle(walked []Step) []Step {
 		node uint8
 	}
 	last := map[who]int{}
-	for turn := 1; turn <= patience && r.found == nil; turn++ {
+	for turn := 1; turn <= patience && r.Broken() == nil; turn++ {
 		s := walked[len(walked)-1].State
 		if r.Complete(&s) && int(s.spec) == len(r.world.Specs)-1 {
 			return walked
@@ -104,8 +104,8 @@ func (r *run) settle(walked []Step) []Step {
 		walked = append(walked, Step{Move: moves[best].Move, State: moves[best].Next})
 	}
 	s := walked[len(walked)-1].State
-	if p := r.plan(&s); r.found == nil && !r.ForPerson(&s) {
-		r.violate(11, "it does not come to rest by itself; the plan is %v, held by %v", p.op, p.holds)
+	if p := r.plan(&s); r.Broken() == nil && !r.ForPerson(&s) {
+		r.Violate(11, "it does not come to rest by itself; the plan is %v, held by %v", p.op, p.holds)
 	}
 	return walked
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
 
 // promote is CLUSTER FAILOVER FORCE, which asks for votes, or TAKEOVER, which does
@@ -124,16 +125,16 @@ func (a *act) handover(step model.Handover) {
 		case a.reachable(to) && target.proc == up && target.primary:
 			a.part("the target is primary")
 		case !a.reachable(to), !a.reachable(from), old.fail != uint8(to)+1:
-			one.attempt = attemptFailed
+			one.attempt = explore.AttemptFailed
 			a.done("given up")
 		}
 	default:
 		if !a.s.proved(from, to) {
-			one.attempt = attemptFailed
+			one.attempt = explore.AttemptFailed
 			a.done("not proved in time")
 			return
 		}
-		one.attempt = attemptNone
+		one.attempt = explore.AttemptNone
 		a.done("proved")
 	}
 }

@@ -9,9 +9,7 @@ func (r *run) faultMoves(s *State) {
 		for k := range next.k {
 			next.k[k].op = operator{}
 		}
-		r.fault = true
-		r.emit(Move{Kind: moveCrashOperator}, next)
-		r.fault = false
+		r.AsFaults(func() { r.emit(Move{Kind: moveCrashOperator}, next) })
 	}
 	if s.faults >= r.world.MaxFaults {
 		return
@@ -44,9 +42,7 @@ func (r *run) userMove(s *State, change func(*State)) {
 	next := *s
 	next.faults++
 	change(&next)
-	r.fault = true
-	r.emit(Move{Kind: moveSpec}, next)
-	r.fault = false
+	r.AsFaults(func() { r.emit(Move{Kind: moveSpec}, next) })
 }
 
 func (r *run) nodeFaults(s *State, i int) {

@@ -69,10 +69,10 @@ func script(w *World) string {
 		}
 		s = next.Next
 	}
-	if r.found == nil && r.Complete(&s) {
+	if r.Broken() == nil && r.Complete(&s) {
 		return b.String() + "complete\n"
 	}
-	return b.String() + fmt.Sprintf("IT DOES NOT END %v %v\n%s", r.found, r.plan(&s).holds, Narrate([]Step{{State: s}}))
+	return b.String() + fmt.Sprintf("IT DOES NOT END %v %v\n%s", r.Broken(), r.plan(&s).holds, Narrate([]Step{{State: s}}))
 }
 
 // first prefers the environment to the operator.

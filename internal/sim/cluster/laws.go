@@ -1,24 +1,17 @@
 package cluster
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
 
-func (r *run) violate(law int, format string, args ...any) {
-	if r.found == nil {
-		r.found = &Violation{Law: law, Text: fmt.Sprintf(format, args...)}
-	}
-}
-
 // checkState is what holds in every state: for each group of slots at most one
 // server takes writes, and it has all that was acknowledged.
 func (r *run) checkState(s *State) {
 	if lost := s.owed &^ r.world.copies(s); lost != 0 {
-		r.violate(9, "the last copy of acknowledged writes %b is gone", lost)
+		r.Violate(9, "the last copy of acknowledged writes %b is gone", lost)
 	}
 	var taken groups
 	for i := range r.world.nodes() {
@@ -27,11 +20,11 @@ func (r *run) checkState(s *State) {
 			continue // it serves on until the node timeout: that is the servers' own
 		}
 		if both := taken & mine; both != 0 {
-			r.violate(5, "%s takes writes for slots %s, and so does another", podNames[i], r.world.slots(both))
+			r.Violate(5, "%s takes writes for slots %s, and so does another", podNames[i], r.world.slots(both))
 		}
 		taken |= mine
 		if missing := s.owed.in(mine) &^ s.n[i].set; missing != 0 {
-			r.violate(9, "%s takes writes and lacks acknowledged ones: %b", podNames[i], missing)
+			r.Violate(9, "%s takes writes and lacks acknowledged ones: %b", podNames[i], missing)
 		}
 	}
 }
@@ -45,14 +38,14 @@ func (r *run) checkPlan(s *State, p planned) {
 		for _, h := range p.holds {
 			held = held || h.Shard == shardNames[k]
 			if h.Reason == "" || h.Detail == "" {
-				r.violate(0, "a hold of %s says nothing", h.Shard)
+				r.Violate(0, "a hold of %s says nothing", h.Shard)
 			}
 			if h.Reason == model.ShardLost && h.Shard == shardNames[k] && s.owed.in(s.k[k].slots&r.world.homes(s)[k]) != 0 {
-				r.violate(0, "the data of %s pass for lost, and are not", h.Shard)
+				r.Violate(0, "the data of %s pass for lost, and are not", h.Shard)
 			}
 		}
 		if stale && p.steps[k] == 0 && !held {
-			r.violate(0, "a pod of %s is stale, and there is neither a step nor a hold", shardNames[k])
+			r.Violate(0, "a pod of %s is stale, and there is neither a step nor a hold", shardNames[k])
 		}
 	}
 }
@@ -63,7 +56,7 @@ func (r *run) checkPromote(s *State, i int) {
 	claim := s.n[i].table.of(s.n[i].follows)
 	for j := range r.world.nodes() {
 		if j != i && s.accepts(j)&claim != 0 {
-			r.violate(5, "%s is promoted while %s takes writes for the same slots", podNames[i], podNames[j])
+			r.Violate(5, "%s is promoted while %s takes writes for the same slots", podNames[i], podNames[j])
 		}
 	}
 	r.checkLacks(s, podNames[i], s.n[i].set, claim)
@@ -71,7 +64,7 @@ func (r *run) checkPromote(s *State, i int) {
 
 func (r *run) checkLacks(s *State, name string, set writes, claim groups) {
 	if missing := s.owed.in(claim) &^ set; missing != 0 {
-		r.violate(9, "%s is to serve and lacks acknowledged writes %b", name, missing)
+		r.Violate(9, "%s is to serve and lacks acknowledged writes %b", name, missing)
 	}
 }
 
@@ -81,11 +74,11 @@ func (r *run) checkTakeover(s *State, c int) {
 		return // it takes nothing
 	}
 	if s.elects(c) {
-		r.violate(16, "%s takes over although a majority can vote for it", podNames[c])
+		r.Violate(16, "%s takes over although a majority can vote for it", podNames[c])
 	}
 	for i := range r.world.nodes() {
 		if n := &s.n[i]; i != c && n.proc == up && n.primary && (n.cut == cutNow || n.silent) {
-			r.violate(16, "%s takes over beside %s, which may serve", podNames[c], podNames[i])
+			r.Violate(16, "%s takes over beside %s, which may serve", podNames[c], podNames[i])
 		}
 	}
 }
@@ -109,7 +102,7 @@ func (r *run) checkFollow(s *State, i, p int) {
 	}
 	set := s.n[i].set | s.n[i].diskSet
 	if missing := s.owed.in(theirs) & set &^ s.n[p].set; missing != 0 {
-		r.violate(9, "%s is to give up its copy for that of %s, which lacks acknowledged writes %b", podNames[i], podNames[p], missing)
+		r.Violate(9, "%s is to give up its copy for that of %s, which lacks acknowledged writes %b", podNames[i], podNames[p], missing)
 	}
 }
 
@@ -119,28 +112,28 @@ func (r *run) checkHandover(s *State, from, to int) {
 	name := podNames[to]
 	switch {
 	case !s.member(from) || !a.primary:
-		r.violate(5, "%s hands over and is no primary", podNames[from])
+		r.Violate(5, "%s hands over and is no primary", podNames[from])
 	case b.stale && !a.staleWillDo():
-		r.violate(4, "the target %s is stale", name)
+		r.Violate(4, "the target %s is stale", name)
 	case s.down(to):
-		r.violate(4, "the target %s is down", name)
+		r.Violate(4, "the target %s is down", name)
 	case !s.attached(to, from):
-		r.violate(4, "the target %s is not synced", name)
+		r.Violate(4, "the target %s is not synced", name)
 	case a.set.count()-(a.set&b.set).count() > maxLag:
-		r.violate(4, "the target %s lags by more than the bound", name)
-	case s.k[shardOf(from)].attempt == attemptFailed:
-		r.violate(6, "the last handover has just failed")
+		r.Violate(4, "the target %s lags by more than the bound", name)
+	case s.k[shardOf(from)].attempt == explore.AttemptFailed:
+		r.Violate(6, "the last handover has just failed")
 	case a.drain != drainNo && a.phase != terminating:
-		r.violate(7, "the drain of %s has begun while it was primary", podNames[from])
+		r.Violate(7, "the drain of %s has begun while it was primary", podNames[from])
 	}
 	for i := range r.world.nodes() {
 		if s.n[i].fail != 0 && !s.n[i].unseen() {
-			r.violate(10, "a failover runs on %s already", podNames[i])
+			r.Violate(10, "a failover runs on %s already", podNames[i])
 		}
 	}
 	r.checkKnown(s, from, to)
 	leaver := s.leaver(from)
-	explore.CheckLeaving(r.violate, leaver, s.leaver(to), false) // a second replica comes only to surge
+	explore.CheckLeaving(r.Violate, leaver, s.leaver(to), false) // a second replica comes only to surge
 	if leaver.Leaves() {
 		return // it waits for nobody (plan/exclusive.go)
 	}
@@ -152,11 +145,11 @@ func (r *run) checkHandover(s *State, from, to int) {
 // majority finds the cluster in order.
 func (r *run) checkKnown(s *State, from, to int) {
 	if !s.elects(to) {
-		r.violate(10, "%s is to be elected, and no majority can", podNames[to])
+		r.Violate(10, "%s is to be elected, and no majority can", podNames[to])
 	}
 	for v := range r.world.nodes() {
 		if s.owned(v) != 0 && v != from && !s.n[v].unseen() && !s.reach(v, to) {
-			r.violate(10, "%s is to take over, and %s does not know it", podNames[to], podNames[v])
+			r.Violate(10, "%s is to take over, and %s does not know it", podNames[to], podNames[v])
 		}
 	}
 }
@@ -174,10 +167,10 @@ func (r *run) checkBegins(s *State, i int) {
 		}
 	}
 	if others >= max(1, r.world.Parallel) {
-		r.violate(14, "%s is to be touched, and %d other shards are at work", shardNames[k], others)
+		r.Violate(14, "%s is to be touched, and %d other shards are at work", shardNames[k], others)
 	}
 	if m := s.migrates(k); m >= 0 {
-		r.violate(15, "%s is to be touched, and slots of %s move", podNames[i], podNames[m])
+		r.Violate(15, "%s is to be touched, and slots of %s move", podNames[i], podNames[m])
 	}
 }
 
@@ -186,7 +179,7 @@ func (r *run) checkBegins(s *State, i int) {
 func (r *run) checkTouch(s *State, i int) {
 	r.checkBegins(s, i)
 	if s.covered() != r.world.all() && r.visible(s) {
-		r.violate(14, "%s is to be touched while slots are served by nobody", podNames[i])
+		r.Violate(14, "%s is to be touched while slots are served by nobody", podNames[i])
 	}
 }
 
@@ -246,10 +239,10 @@ func (s *State) migrates(k int) int {
 func (r *run) checkTakeDown(s *State, i int) {
 	n, name := &s.n[i], podNames[i]
 	if !n.stale && !s.down(i) {
-		r.violate(1, "%s is fresh and healthy", name)
+		r.Violate(1, "%s is fresh and healthy", name)
 	}
 	if s.member(i) && n.primary && n.table.of(id(i)) != 0 {
-		r.violate(3, "%s is a primary with slots", name)
+		r.Violate(3, "%s is a primary with slots", name)
 	}
 	if s.down(i) {
 		return
@@ -259,15 +252,15 @@ func (r *run) checkTakeDown(s *State, i int) {
 	p := s.leader(shardOf(i))
 	switch {
 	case s.another(i, func(j int) bool { return s.stays(j) && s.down(j) }):
-		r.violate(2, "%s is to go while another node of its shard is down", name)
+		r.Violate(2, "%s is to go while another node of its shard is down", name)
 	case p < 0:
-		r.violate(6, "%s is to go, and who is primary is not beyond doubt", name)
+		r.Violate(6, "%s is to go, and who is primary is not beyond doubt", name)
 	case s.down(p) || !s.agreed(p):
-		r.violate(6, "%s is to go before a majority knows %s as primary", name, podNames[p])
+		r.Violate(6, "%s is to go before a majority knows %s as primary", name, podNames[p])
 	case n.drain != drainPassed:
-		r.violate(7, "%s is to go with clients that have not had their time", name)
+		r.Violate(7, "%s is to go with clients that have not had their time", name)
 	case !s.majority(p):
-		r.violate(14, "%s is to go without a majority of primaries", name)
+		r.Violate(14, "%s is to go without a majority of primaries", name)
 	}
 }
 
@@ -290,14 +283,14 @@ func (r *run) checkTakeAway(s *State, i int) {
 	others := *s
 	others.n[i] = node{}
 	if s.n[i].primary && s.n[i].table.of(id(i))&^others.covered() != 0 {
-		r.violate(17, "%s owns slots and is to be taken away", podNames[i])
+		r.Violate(17, "%s owns slots and is to be taken away", podNames[i])
 	}
 	set := s.n[i].set | s.n[i].diskSet
 	if only := s.owed & set &^ r.world.copies(&others); only != 0 {
-		r.violate(17, "%s is to be taken away and has the only copy of %b", podNames[i], only)
+		r.Violate(17, "%s is to be taken away and has the only copy of %b", podNames[i], only)
 	}
 	if !s.down(i) && s.n[i].drain != drainPassed {
-		r.violate(7, "%s is to be taken away with clients that have not had their time", podNames[i])
+		r.Violate(7, "%s is to be taken away with clients that have not had their time", podNames[i])
 	}
 	if shardOf(i) < r.world.wished(s) {
 		r.checkTouch(s, i)
@@ -306,7 +299,7 @@ func (r *run) checkTakeAway(s *State, i int) {
 	}
 	for j := range r.world.nodes() {
 		if shardOf(j) != shardOf(i) && s.reach(j, i) {
-			r.violate(17, "%s is to be taken away, and %s still knows it", podNames[i], podNames[j])
+			r.Violate(17, "%s is to be taken away, and %s still knows it", podNames[i], podNames[j])
 		}
 	}
 }
@@ -316,7 +309,7 @@ func (r *run) checkForget(s *State, i int, who id) {
 	for j := range r.world.nodes() {
 		stays := shardOf(j) < r.world.wished(s)
 		if stays && s.member(j) && s.n[j].table.of(who) != 0 && s.n[j].part == s.n[i].part {
-			r.violate(17, "%s is to forget %s, which owns slots", podNames[i], idName(who))
+			r.Violate(17, "%s is to forget %s, which owns slots", podNames[i], idName(who))
 		}
 	}
 }
@@ -325,11 +318,11 @@ func (r *run) checkForget(s *State, i int, who id) {
 func (r *run) checkAddSlots(s *State, i int, claim groups) {
 	for j := range r.world.nodes() {
 		if j != i && s.owned(j)&claim != 0 {
-			r.violate(5, "%s is given slots that %s serves", podNames[i], podNames[j])
+			r.Violate(5, "%s is given slots that %s serves", podNames[i], podNames[j])
 		}
 	}
 	if s.formed && !r.world.ReassignEmpty && !s.reassign && s.n[i].set.in(claim) == 0 {
-		r.violate(17, "%s is given slots of data that are lost, unasked", podNames[i])
+		r.Violate(17, "%s is given slots of data that are lost, unasked", podNames[i])
 	}
 	r.checkLacks(s, podNames[i], s.n[i].set, claim)
 }
@@ -340,9 +333,9 @@ func (r *run) checkMove(s *State, from, to int) {
 		k := shardOf(i)
 		switch {
 		case r.disturbed(s, k), s.n[i].fail != 0:
-			r.violate(15, "slots are to move from or to %s, which is at work", shardNames[k])
+			r.Violate(15, "slots are to move from or to %s, which is at work", shardNames[k])
 		case s.migrates(k) >= 0:
-			r.violate(15, "slots are to move from or to %s, and others are on their way", shardNames[k])
+			r.Violate(15, "slots are to move from or to %s, and others are on their way", shardNames[k])
 		}
 	}
 }

@@ -16,9 +16,7 @@ func (r *run) drainFaults(s *State) {
 		if next.n == s.n {
 			continue
 		}
-		r.fault = true
-		r.emit(Move{Kind: moveCordon, What: explore.Places(host, podNames[:])}, next)
-		r.fault = false
+		r.AsFaults(func() { r.emit(Move{Kind: moveCordon, Whom: explore.Places(host, podNames[:])}, next) })
 	}
 }
 
@@ -107,7 +105,7 @@ func (r *run) checkLeft(s *State, p planned) {
 			said = said || h.Shard == shardNames[k] && (h.Reason != model.PodStarting || h.Node != podNames[i])
 		}
 		if !said {
-			r.violate(20, "%s has to go and could hand over, and there is neither a step nor a hold", podNames[i])
+			r.Violate(20, "%s has to go and could hand over, and there is neither a step nor a hold", podNames[i])
 		}
 	}
 }
@@ -118,7 +116,7 @@ func (r *run) couldLeave(s *State, from, to int) bool {
 	a, b := &s.n[from], &s.n[to]
 	due := (a.evac && a.phase == running && !b.evac) || a.term == explore.TermOperator
 	if !due || s.owned(from) == 0 || !r.visible(s) || s.down(to) || b.phase != running || !s.stays(to) || b.drain != drainNo ||
-		!s.attached(to, from) || (b.stale && !a.staleWillDo()) || s.k[shardOf(from)].attempt == attemptFailed {
+		!s.attached(to, from) || (b.stale && !a.staleWillDo()) || s.k[shardOf(from)].attempt == explore.AttemptFailed {
 		return false
 	}
 	for v := range r.world.nodes() {

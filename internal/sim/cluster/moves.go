@@ -1,6 +1,6 @@
 package cluster
 
-import "fmt"
+import "github.com/valkeeper/valkeeper/internal/sim/explore"
 
 // MoveKind is what can happen.
 type MoveKind uint8
@@ -47,6 +47,9 @@ const (
 )
 
 var moveText = map[MoveKind]string{
+	moveLook:          "the operator looks, and wants to %s",
+	moveAct:           "the operator at %s",
+	moveCordon:        "THE HOST IS TO BE EMPTIED of%s",
 	moveCrashOperator: "THE OPERATOR DIES",
 	moveGone:          "the pod of %s is gone",
 	moveStart:         "%s starts",
@@ -83,79 +86,59 @@ var moveText = map[MoveKind]string{
 	moveEnded:         "the process of %s ends, long after its pod",
 }
 
-// Move is one thing that happens, to a node or in a shard.
-type Move struct {
-	Kind  MoveKind
-	Place string
-	What  string
-}
+// Text is what is told of it.
+func (k MoveKind) Text() string { return moveText[k] }
 
-func (m Move) String() string {
-	switch m.Kind {
-	case moveLook:
-		return "the operator looks, and wants to " + m.What
-	case moveAct:
-		return "the operator at " + m.What
-	case moveCordon:
-		return "THE HOST IS TO BE EMPTIED of" + m.What
-	default:
-	}
-	text := moveText[m.Kind]
-	if m.Place != "" {
-		return fmt.Sprintf(text, m.Place)
-	}
-	return text
-}
+// Move is one thing that happens: to a node, to a shard, or what the operator is at.
+type Move = explore.Move[MoveKind]
 
 // run computes what can happen in a world. It is not safe for concurrent use.
 type run struct {
+	explore.Onward[State, Move]
 	world *World
 	plans map[State]planned
-	out   []edge
-	fault bool
-	found *Violation
 }
 
 func newRun(w *World) *run { return &run{world: w, plans: map[State]planned{}} }
 
 // Moves lists everything that can happen next. The slice is reused.
 func (r *run) Moves(s *State) []edge {
-	r.out, r.fault = r.out[:0], false
+	r.Afresh()
 	r.operatorMoves(s)
 	r.podMoves(s)
 	r.serverMoves(s)
 	r.personMoves(s)
 	r.faultMoves(s)
-	return r.out
+	return r.Edges()
 }
 
 // emit takes a move, and checks what must hold wherever it leads.
 func (r *run) emit(m Move, next State) {
 	next.canonical()
 	r.checkState(&next)
-	r.out = append(r.out, edge{Move: m, Next: next, Fault: r.fault, Broken: r.found != nil})
+	r.Lead(m, next)
 }
 
 // node is a move of one node.
 func (r *run) node(s *State, kind MoveKind, i int, change func(*State, *node)) {
 	next := *s
 	change(&next, &next.n[i])
-	r.emit(Move{Kind: kind, Place: podNames[i]}, next)
+	r.emit(Move{Kind: kind, Whom: podNames[i]}, next)
 }
 
 // emitShard is a move of a whole shard.
 func (r *run) emitShard(s *State, kind MoveKind, k int, change func(*State)) {
 	next := *s
 	change(&next)
-	r.emit(Move{Kind: kind, Place: shardNames[k]}, next)
+	r.emit(Move{Kind: kind, Whom: shardNames[k]}, next)
 }
 
 // fault1 is a fault of one node.
 func (r *run) fault1(s *State, kind MoveKind, i int, change func(*State, *node)) {
-	r.fault = true
-	r.node(s, kind, i, func(s *State, n *node) {
-		s.faults++
-		change(s, n)
+	r.AsFaults(func() {
+		r.node(s, kind, i, func(s *State, n *node) {
+			s.faults++
+			change(s, n)
+		})
 	})
-	r.fault = false
 }

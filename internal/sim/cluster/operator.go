@@ -31,7 +31,7 @@ func (r *run) plan(s *State) planned {
 	seen := r.world.View(s)
 	made, err := r.world.decide(seen)
 	if err != nil {
-		r.violate(0, "the planner failed: %v", err)
+		r.Violate(0, "the planner failed: %v", err)
 	}
 	p := planned{holds: made.Holds}
 	rules, _ := topology.For(seen)
@@ -103,7 +103,7 @@ func (r *run) look(s State) {
 		}
 	}
 	if next != s {
-		r.emit(Move{Kind: moveLook, What: what}, next)
+		r.emit(Move{Kind: moveLook, Whom: what}, next)
 	}
 }
 
@@ -170,14 +170,14 @@ func (a *act) step() model.Step { return a.world.book.Step(a.op().step) }
 func (a *act) done(what string) {
 	text := fmt.Sprintf("%q: %s", a.step(), what)
 	*a.op() = operator{}
-	a.emit(Move{Kind: moveAct, What: text}, a.s)
+	a.emit(Move{Kind: moveAct, Whom: text}, a.s)
 }
 
 // part ends a part of the step.
 func (a *act) part(what string) {
 	text := fmt.Sprintf("%q: %s", a.step(), what)
 	a.op().part++
-	a.emit(Move{Kind: moveAct, What: text}, a.s)
+	a.emit(Move{Kind: moveAct, Whom: text}, a.s)
 }
 
 // gone: the pod that was looked at has been replaced since.

@@ -1,5 +1,7 @@
 package cluster
 
+import "github.com/valkeeper/valkeeper/internal/sim/explore"
+
 // podMoves are what Kubernetes does by itself, and what is about time alone.
 func (r *run) podMoves(s *State) {
 	for i := range r.world.nodes() {
@@ -10,8 +12,8 @@ func (r *run) podMoves(s *State) {
 		}
 	}
 	for k := range r.world.shards() {
-		if s.k[k].attempt == attemptFailed {
-			r.emitShard(s, moveBackoff, k, func(s *State) { s.k[k].attempt = attemptWaited })
+		if s.k[k].attempt == explore.AttemptFailed {
+			r.emitShard(s, moveBackoff, k, func(s *State) { s.k[k].attempt = explore.AttemptWaited })
 		}
 	}
 }

@@ -10,12 +10,9 @@ import (
 // Start is the first state.
 func (r *run) Start() State { return r.world.Start() }
 
-// Broken is the first law that was broken.
-func (r *run) Broken() *Violation { return r.found }
-
 // Stuck breaks law 11.
 func (r *run) Stuck(s *State) {
-	r.violate(11, "no way to completion from here; the plan is to %s, held by %v", r.tell(r.plan(s)), r.plan(s).holds)
+	r.Violate(11, "no way to completion from here; the plan is to %s, held by %v", r.tell(r.plan(s)), r.plan(s).holds)
 }
 
 // tell is a plan in one line.
@@ -47,7 +44,7 @@ func (r *run) Complete(s *State) bool {
 		return false
 	}
 	if lost := s.owed &^ s.served(); lost != 0 {
-		r.violate(9, "the cluster is complete, and no primary has acknowledged writes %b", lost)
+		r.Violate(9, "the cluster is complete, and no primary has acknowledged writes %b", lost)
 	}
 	return true
 }
@@ -93,7 +90,7 @@ func (r *run) personMoves(s *State) {
 		case model.ShardLost:
 			next := *s
 			next.reassign = true
-			r.emit(Move{Kind: moveReassign, Place: h.Shard}, next)
+			r.emit(Move{Kind: moveReassign, Whom: h.Shard}, next)
 		default:
 		}
 	}

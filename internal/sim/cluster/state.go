@@ -154,16 +154,9 @@ type shard struct {
 	last    uint8 // its last primary, plus one
 	slots   groups
 	hists   [2]uint8
-	attempt uint8
+	attempt explore.Attempt
 	op      operator
 }
-
-// The attempt at a handover.
-const (
-	attemptNone uint8 = iota
-	attemptFailed
-	attemptWaited // its backoff has passed
-)
 
 // State is all there is of a cluster, small enough to be a key.
 type State struct {
@@ -287,27 +280,16 @@ func (s *State) relabel(from, to uint8) {
 }
 
 func (s *State) renameHistories() {
-	var names [64]uint8
-	next := uint8(1)
-	rename := func(h *uint8) {
-		if *h == 0 {
-			return
-		}
-		if names[*h] == 0 {
-			names[*h] = next
-			next++
-		}
-		*h = names[*h]
-	}
+	var known explore.Renaming[uint8]
 	for k := range s.k {
 		for i := range s.k[k].hists {
-			rename(&s.k[k].hists[i])
+			known.Rename(&s.k[k].hists[i])
 		}
 	}
 	for i := range s.n {
-		rename(&s.n[i].hist)
-		rename(&s.n[i].hist2)
-		rename(&s.n[i].diskHist)
+		known.Rename(&s.n[i].hist)
+		known.Rename(&s.n[i].hist2)
+		known.Rename(&s.n[i].diskHist)
 	}
 }
 

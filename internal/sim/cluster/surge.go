@@ -46,7 +46,7 @@ func (r *run) checkSurge(s *State, k int) {
 		}
 	}
 	if others >= max(1, r.world.Parallel) {
-		r.violate(14, "shard %d is given an extra node, and %d others have one", k, others)
+		r.Violate(14, "shard %d is given an extra node, and %d others have one", k, others)
 	}
 }
 
@@ -61,9 +61,9 @@ func (r *run) extraFirst(s *State, i int, scaling bool) {
 	}
 	switch p := s.leader(k); {
 	case i == extra:
-		r.violate(19, "%s is to leave, and the rollout has not ended", podNames[i])
+		r.Violate(19, "%s is to leave, and the rollout has not ended", podNames[i])
 	case s.down(extra) || (extra != p && (p < 0 || !s.attached(extra, p))):
-		r.violate(19, "%s is touched before the extra node is in service", podNames[i])
+		r.Violate(19, "%s is touched before the extra node is in service", podNames[i])
 	}
 }
 

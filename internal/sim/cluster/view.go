@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
 
 // maxLag is the bound of the simulated policy: a replica that lacks one write
@@ -86,17 +87,8 @@ func (w *World) viewShard(s *State, k int) model.Shard {
 	if one.last != 0 {
 		shard.Memory.Primary = podNames[one.last-1]
 	}
-	for _, h := range one.hists {
-		if h != 0 {
-			shard.Memory.History = append(shard.Memory.History, historyNames[h])
-		}
-	}
-	switch one.attempt {
-	case attemptFailed:
-		shard.Attempt = model.Attempt{Failures: 1, Error: "it failed"}
-	case attemptWaited:
-		shard.Attempt = model.Attempt{Failures: 1, Since: time.Hour, Error: "it failed"}
-	}
+	shard.Memory.History = explore.Histories(one.hists[:], historyNames[:])
+	shard.Attempt = one.attempt.View()
 	for i := range w.nodes() {
 		if shardOf(i) == k && (ordinalOf(i) < int(one.size) || s.n[i].phase != absent) {
 			shard.Nodes = append(shard.Nodes, w.viewNode(s, i))

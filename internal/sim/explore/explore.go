@@ -3,7 +3,8 @@
 // world consists of, it does not know: a state is a comparable value, and a
 // Walker says what can happen next.
 //
-// Beside the explorer stands what all worlds of Valkeeper have in common: the laws,
+// Beside the explorer stands what all worlds of Valkeeper have in common: the laws, how a
+// Walker tells what can happen (onward.go, move.go), numbers for histories (history.go),
 // what is known of a node that has to leave (leaving.go), and the planner that may be
 // a mutant (mutants.go, book.go). The tests of all worlds are in package exploretest.
 package explore

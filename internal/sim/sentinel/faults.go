@@ -3,8 +3,10 @@ package sentinel
 // faultMoves are what goes wrong. Each but the operator's own death costs one of the
 // world's faults; what heals costs nothing.
 func (r *run) faultMoves(s *State) {
-	r.fault = true
-	defer func() { r.fault = false }()
+	r.AsFaults(func() { r.faults(s) })
+}
+
+func (r *run) faults(s *State) {
 	if s.op.step != 0 && s.crashes < r.world.MaxCrashes {
 		next := *s
 		next.crashes++

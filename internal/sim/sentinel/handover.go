@@ -1,6 +1,9 @@
 package sentinel
 
-import "github.com/valkeeper/valkeeper/internal/model"
+import (
+	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
+)
 
 // handover is the role's way from one node to another: the Sentinels move it, or the
 // operator's FAILOVER; traffic; then the Sentinels are told, one before the others, and
@@ -28,7 +31,7 @@ func (a *act) begin(from, to uint8) {
 	a.checkHandover(s, int(from), int(to))
 	p, t := &s.n[from], &s.n[to]
 	if !p.primary || p.fail != failNone || t.primary || t.follows != from || !t.linked {
-		s.attempt = attemptFailed
+		s.attempt = explore.AttemptFailed
 		a.done("refused by a server")
 		return
 	}
@@ -51,7 +54,7 @@ func (a *act) begin(from, to uint8) {
 		a.part("SENTINEL FAILOVER COORDINATED")
 		return
 	}
-	s.attempt = attemptFailed
+	s.attempt = explore.AttemptFailed
 	a.done("no Sentinel answers")
 }
 
@@ -76,14 +79,14 @@ func (a *act) awaitTarget(from uint8) {
 		s.slice = heir
 		a.part("traffic moved")
 	case !a.reachable(from) || moved:
-		s.attempt = attemptFailed
+		s.attempt = explore.AttemptFailed
 		a.done("unproven")
 	case p.fail == failNone && s.fo.kind == foNone:
-		s.attempt = attemptFailed
+		s.attempt = explore.AttemptFailed
 		a.done("given up")
 	case p.fail == failProgress && !s.target(p).up:
 		s.becomePrimary(int(from))
-		s.attempt = attemptFailed
+		s.attempt = explore.AttemptFailed
 		a.done("aborted")
 	}
 }
@@ -93,7 +96,7 @@ func (a *act) tellSome(from uint8, first bool) {
 	s := &a.s
 	heir, moved := s.heirOf(from)
 	if !moved {
-		s.attempt = attemptFailed
+		s.attempt = explore.AttemptFailed
 		a.done("unproven")
 		return
 	}
@@ -120,7 +123,7 @@ func (a *act) prove(from uint8) {
 		return
 	}
 	heir, _ := s.heirOf(from)
-	s.attempt = attemptFailed
+	s.attempt = explore.AttemptFailed
 	agree := 0
 	for k := range s.s {
 		if s.answers(k) && s.s[k].watch == heir {
@@ -131,10 +134,10 @@ func (a *act) prove(from uint8) {
 		p := &s.n[from]
 		p.clients = false
 		if !p.primary && p.follows == heir && p.fail == failNone && p.linked && agree >= a.world.needed() {
-			s.attempt = attemptNone
+			s.attempt = explore.AttemptNone
 		}
 	}
-	if s.attempt == attemptNone {
+	if s.attempt == explore.AttemptNone {
 		a.done("all told, clients sent away, proved")
 		return
 	}

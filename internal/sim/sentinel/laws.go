@@ -1,21 +1,14 @@
 package sentinel
 
 import (
-	"fmt"
-
 	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
-
-func (r *run) violate(law int, format string, args ...any) {
-	if r.found == nil {
-		r.found = &Violation{Law: law, Text: fmt.Sprintf(format, args...)}
-	}
-}
 
 // checkState is what holds in every state.
 func (r *run) checkState(s *State) {
 	if lost := s.owed &^ s.copies(); lost != 0 {
-		r.violate(9, "the last copy of acknowledged writes %b is gone", lost)
+		r.Violate(9, "the last copy of acknowledged writes %b is gone", lost)
 	}
 }
 
@@ -26,11 +19,11 @@ func (r *run) checkPlan(s *State, p planned) {
 		r.checkPublish(s, index(step.Primary))
 	}
 	if s.stale() && p.step == 0 && len(p.holds) == 0 {
-		r.violate(0, "a pod is stale, and there is neither a step nor a hold")
+		r.Violate(0, "a pod is stale, and there is neither a step nor a hold")
 	}
 	for _, h := range p.holds {
 		if h.Reason == "" || h.Detail == "" {
-			r.violate(0, "a hold says nothing")
+			r.Violate(0, "a hold says nothing")
 		}
 	}
 	for k := range s.s {
@@ -38,7 +31,7 @@ func (r *run) checkPlan(s *State, p planned) {
 			continue
 		}
 		if step := r.world.book.Step(p.step); step == nil || !restarts('s')(step) {
-			r.violate(12, "%s does not run and is superseded, and the plan is to %s %v", sentinelNames[k], r.tell(p), p.holds)
+			r.Violate(12, "%s does not run and is superseded, and the plan is to %s %v", sentinelNames[k], r.tell(p), p.holds)
 		}
 	}
 }
@@ -46,10 +39,10 @@ func (r *run) checkPlan(s *State, p planned) {
 // checkPublish: laws 5 and 18 when traffic is to move.
 func (r *run) checkPublish(s *State, i uint8) {
 	if !s.heard(int(i)) || !s.n[i].primary {
-		r.violate(5, "%s is published as primary, and did not say that it is", podNames[i])
+		r.Violate(5, "%s is published as primary, and did not say that it is", podNames[i])
 	}
 	if other, agreed := r.agreedOn(s); agreed && other != i && s.n[other].up && s.n[other].primary {
-		r.violate(18, "%s is published as primary, and the Sentinels name %s, which is", podNames[i], podNames[other])
+		r.Violate(18, "%s is published as primary, and the Sentinels name %s, which is", podNames[i], podNames[other])
 	}
 }
 
@@ -115,22 +108,22 @@ func (s *State) mayAct(i int) (int, bool) {
 func (r *run) checkPromote(s *State, i int) {
 	for _, p := range s.primaries() {
 		if p != i && s.served(p) {
-			r.violate(5, "%s is made primary while %s is", podNames[i], podNames[p])
+			r.Violate(5, "%s is made primary while %s is", podNames[i], podNames[p])
 		}
 	}
 	if missing := s.owed &^ s.n[i].set; missing != 0 {
-		r.violate(9, "%s is made primary and lacks acknowledged writes %b", podNames[i], missing)
+		r.Violate(9, "%s is made primary and lacks acknowledged writes %b", podNames[i], missing)
 	}
 	if s.fo.kind != foNone {
-		r.violate(10, "%s is made primary while %s fails over", podNames[i], sentinelNames[s.fo.by])
+		r.Violate(10, "%s is made primary while %s fails over", podNames[i], sentinelNames[s.fo.by])
 	}
 	if k, able := s.mayAct(i); able {
-		r.violate(18, "%s is made primary, and %s and others may promote another one", podNames[i], sentinelNames[k])
+		r.Violate(18, "%s is made primary, and %s and others may promote another one", podNames[i], sentinelNames[k])
 	}
 	for j := range s.n {
 		n := &s.n[j]
 		if t := s.target(n); n.fail != failNone && t.up && (j != i || t.follows == uint8(i)) {
-			r.violate(10, "%s is made primary while the FAILOVER of %s runs", podNames[i], podNames[j])
+			r.Violate(10, "%s is made primary while the FAILOVER of %s runs", podNames[i], podNames[j])
 		}
 	}
 }
@@ -145,11 +138,11 @@ func (s *State) served(i int) bool {
 // to a primary that they do not reach is theirs.
 func (r *run) checkAsk(s *State, k uint8) {
 	if s.fo.kind != foNone && s.answers(int(s.fo.by)) {
-		r.violate(10, "a Sentinel is asked to fail over while %s does", sentinelNames[s.fo.by])
+		r.Violate(10, "a Sentinel is asked to fail over while %s does", sentinelNames[s.fo.by])
 	}
 	for _, p := range s.primaries() {
 		if s.served(p) && (!s.s[k].down || !s.elects(int(k))) {
-			r.violate(5, "a Sentinel is asked to fail over while %s is primary", podNames[p])
+			r.Violate(5, "a Sentinel is asked to fail over while %s is primary", podNames[p])
 		}
 	}
 }
@@ -157,10 +150,10 @@ func (r *run) checkAsk(s *State, k uint8) {
 // checkWins: law 9 when Sentinels have promoted a node.
 func (r *run) checkWins(s *State, i int) {
 	if missing := s.owed &^ s.n[i].set; missing != 0 {
-		r.violate(9, "the Sentinels promote %s, which lacks acknowledged writes %b", podNames[i], missing)
+		r.Violate(9, "the Sentinels promote %s, which lacks acknowledged writes %b", podNames[i], missing)
 	}
 	if n := &s.n[i]; !n.primary && n.follows == nobody && !n.vouched {
-		r.violate(18, "the Sentinels promote %s, which has booted and was not compared", podNames[i])
+		r.Violate(18, "the Sentinels promote %s, which has booted and was not compared", podNames[i])
 	}
 }
 
@@ -168,7 +161,7 @@ func (r *run) checkWins(s *State, i int) {
 func (r *run) checkFollow(s *State, i, primary int) {
 	n, p := &s.n[i], &s.n[primary]
 	if missing := s.owed & n.set &^ p.set; missing != 0 {
-		r.violate(9, "%s is to follow %s, which lacks acknowledged writes %b", podNames[i], podNames[primary], missing)
+		r.Violate(9, "%s is to follow %s, which lacks acknowledged writes %b", podNames[i], podNames[primary], missing)
 	}
 }
 
@@ -179,10 +172,10 @@ func (r *run) checkRank(s *State, i, priority int) {
 	}
 	all := s.primaries()
 	if len(all) == 1 && !s.attached(i, all[0]) {
-		r.violate(18, "%s may be promoted from now on, and is not in step with %s", podNames[i], podNames[all[0]])
+		r.Violate(18, "%s may be promoted from now on, and is not in step with %s", podNames[i], podNames[all[0]])
 	}
 	if missing := s.owed &^ s.n[i].set; len(all) == 0 && missing != 0 {
-		r.violate(9, "%s may be promoted from now on, and lacks acknowledged writes %b", podNames[i], missing)
+		r.Violate(9, "%s may be promoted from now on, and lacks acknowledged writes %b", podNames[i], missing)
 	}
 }
 
@@ -192,21 +185,21 @@ func (r *run) checkHandover(s *State, from, to int) {
 	name := podNames[to]
 	switch {
 	case !a.up || !a.primary:
-		r.violate(5, "%s hands over and is no primary", podNames[from])
+		r.Violate(5, "%s hands over and is no primary", podNames[from])
 	case b.stale && !a.staleWillDo():
-		r.violate(4, "the target %s is stale", name)
+		r.Violate(4, "the target %s is stale", name)
 	case s.down(to):
-		r.violate(4, "the target %s is down", name)
+		r.Violate(4, "the target %s is down", name)
 	case !s.attached(to, from):
-		r.violate(4, "the target %s is not synced", name)
+		r.Violate(4, "the target %s is not synced", name)
 	case a.set.count()-b.set.count() > maxLag:
-		r.violate(4, "the target %s lags by more than the bound", name)
+		r.Violate(4, "the target %s lags by more than the bound", name)
 	case a.fail != failNone:
-		r.violate(10, "a FAILOVER runs already")
-	case s.attempt == attemptFailed:
-		r.violate(6, "the last handover has just failed")
+		r.Violate(10, "a FAILOVER runs already")
+	case s.attempt == explore.AttemptFailed:
+		r.Violate(6, "the last handover has just failed")
 	case a.drain != drainNo && a.phase != terminating:
-		r.violate(7, "the drain of %s has begun while it was primary", podNames[from])
+		r.Violate(7, "the drain of %s has begun while it was primary", podNames[from])
 	}
 	r.checkOneMind(s, from, "a handover is to begin")
 	r.checkChoice(s, from)
@@ -226,12 +219,12 @@ func (r *run) checkChoice(s *State, from int) {
 			continue
 		}
 		if s.s[k].ranked == 0 {
-			r.violate(4, "a handover is to begin, and %s sees nobody to promote", sentinelNames[k])
+			r.Violate(4, "a handover is to begin, and %s sees nobody to promote", sentinelNames[k])
 		}
 		for i := range s.n {
 			bad := i >= int(r.world.Wanted) || (from >= int(r.world.Wanted) && s.n[i].stale)
 			if bad && s.n[from].phase == running && s.eligible(k)&(1<<i) != 0 {
-				r.violate(4, "a handover is to begin, and %s may promote %s", sentinelNames[k], podNames[i])
+				r.Violate(4, "a handover is to begin, and %s may promote %s", sentinelNames[k], podNames[i])
 			}
 		}
 	}
@@ -241,7 +234,7 @@ func (r *run) checkChoice(s *State, from int) {
 // answer name the primary and reach it, and none names another.
 func (r *run) checkOneMind(s *State, primary int, what string) {
 	if s.fo.kind != foNone && s.answers(int(s.fo.by)) {
-		r.violate(10, "%s while %s fails over", what, sentinelNames[s.fo.by])
+		r.Violate(10, "%s while %s fails over", what, sentinelNames[s.fo.by])
 	}
 	agree := 0
 	for k := range s.s {
@@ -249,17 +242,17 @@ func (r *run) checkOneMind(s *State, primary int, what string) {
 		switch {
 		case !s.answers(k):
 		case t.watch != uint8(primary):
-			r.violate(18, "%s while %s does not name %s", what, sentinelNames[k], podNames[primary])
+			r.Violate(18, "%s while %s does not name %s", what, sentinelNames[k], podNames[primary])
 		case t.down:
-			r.violate(18, "%s while %s finds %s down", what, sentinelNames[k], podNames[primary])
+			r.Violate(18, "%s while %s finds %s down", what, sentinelNames[k], podNames[primary])
 		case !s.elects(k):
-			r.violate(18, "%s while %s sees no quorum", what, sentinelNames[k])
+			r.Violate(18, "%s while %s sees no quorum", what, sentinelNames[k])
 		default:
 			agree++
 		}
 	}
 	if agree < r.world.needed() {
-		r.violate(18, "%s while %d Sentinels agree", what, agree)
+		r.Violate(18, "%s while %d Sentinels agree", what, agree)
 	}
 }
 
@@ -274,9 +267,9 @@ func (r *run) othersUp(s *State, victim, primary int) {
 		switch {
 		case j == victim:
 		case s.down(j):
-			r.violate(2, "%s is to go while %s is down", podNames[victim], podNames[j])
+			r.Violate(2, "%s is to go while %s is down", podNames[victim], podNames[j])
 		case j != primary && !s.attached(j, primary):
-			r.violate(2, "%s is to go while %s is not synced", podNames[victim], podNames[j])
+			r.Violate(2, "%s is to go while %s is not synced", podNames[victim], podNames[j])
 		}
 	}
 }
@@ -285,14 +278,14 @@ func (r *run) othersUp(s *State, victim, primary int) {
 func (r *run) checkTakeDown(s *State, i int, scaling bool) {
 	n, name := &s.n[i], podNames[i]
 	if !scaling && !n.stale && !s.down(i) {
-		r.violate(1, "%s is fresh and healthy", name)
+		r.Violate(1, "%s is fresh and healthy", name)
 	}
 	if n.up && n.primary {
-		r.violate(3, "%s is primary", name)
+		r.Violate(3, "%s is primary", name)
 	}
 	for j := range s.n {
 		if f := &s.n[j]; f.fail != failNone && (j == i || f.target == uint8(i)) {
-			r.violate(10, "%s is part of a FAILOVER that runs", name)
+			r.Violate(10, "%s is part of a FAILOVER that runs", name)
 		}
 	}
 	if s.down(i) || n.phase == absent {
@@ -300,7 +293,7 @@ func (r *run) checkTakeDown(s *State, i int, scaling bool) {
 	}
 	all := s.visible()
 	if len(all) != 1 {
-		r.violate(6, "%s is to go, and the primary is not beyond doubt: %v", name, all)
+		r.Violate(6, "%s is to go, and the primary is not beyond doubt: %v", name, all)
 		return
 	}
 	p := all[0]
@@ -309,10 +302,10 @@ func (r *run) checkTakeDown(s *State, i int, scaling bool) {
 	r.checkExtra(s, i, p)
 	switch {
 	case s.slice != uint8(p):
-		r.violate(7, "%s is to go, and the primary Service does not lead to %s", name, podNames[p])
+		r.Violate(7, "%s is to go, and the primary Service does not lead to %s", name, podNames[p])
 	case s.reads&(1<<i) != 0:
-		r.violate(7, "%s is to go, and the replicas' Service leads to it", name)
+		r.Violate(7, "%s is to go, and the replicas' Service leads to it", name)
 	case n.clients && n.drain != drainPassed:
-		r.violate(7, "%s is to go with clients that have not had their time", name)
+		r.Violate(7, "%s is to go with clients that have not had their time", name)
 	}
 }

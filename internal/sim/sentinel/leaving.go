@@ -16,7 +16,7 @@ func (r *run) drainFaults(s *State) {
 			next.n[i].evac = next.n[i].evac || (host&(1<<i) != 0 && s.n[i].phase != absent)
 		}
 		if next.n != s.n {
-			r.emit(Move{Kind: moveCordon, What: explore.Places(host, podNames[:])}, next)
+			r.emit(Move{Kind: moveCordon, Whom: explore.Places(host, podNames[:])}, next)
 		}
 	}
 }
@@ -96,11 +96,11 @@ func (r *run) better(s *State, primary int) bool {
 // its way out does not wait until the Sentinels have seen new priorities.
 func (r *run) checkLeaving(s *State, from, to int) {
 	a := &s.n[from]
-	explore.CheckLeaving(r.violate, s.leaver(from), s.leaver(to), r.better(s, from))
+	explore.CheckLeaving(r.Violate, s.leaver(from), s.leaver(to), r.better(s, from))
 	for k := range s.s {
 		for i := range s.n {
 			if a.phase == running && s.answers(k) && s.n[i].evac && s.s[k].ranked&(1<<i) != 0 && s.sees(k, uint8(i)) && r.better(s, from) {
-				r.violate(20, "a handover is to begin, and %s may promote %s, which has to leave its host", sentinelNames[k], podNames[i])
+				r.Violate(20, "a handover is to begin, and %s may promote %s, which has to leave its host", sentinelNames[k], podNames[i])
 			}
 		}
 	}
@@ -117,7 +117,7 @@ func (r *run) checkLeft(s *State, p planned) {
 	}
 	for to := range int(min(s.size, r.world.Wanted)) {
 		if r.couldLeave(s, all[0], to) {
-			r.violate(20, "%s has to go and could hand over to %s, and there is neither a step nor a hold", podNames[all[0]], podNames[to])
+			r.Violate(20, "%s has to go and could hand over to %s, and there is neither a step nor a hold", podNames[all[0]], podNames[to])
 		}
 	}
 }
@@ -127,7 +127,7 @@ func (r *run) checkLeft(s *State, p planned) {
 func (r *run) couldLeave(s *State, from, to int) bool {
 	a, b := &s.n[from], &s.n[to]
 	due := (a.evac && a.phase == running && !b.evac) || a.term == explore.TermOperator
-	if !due || from == to || s.far != 0 || s.fo.kind != foNone || a.fail != failNone || s.attempt == attemptFailed || s.down(to) ||
+	if !due || from == to || s.far != 0 || s.fo.kind != foNone || a.fail != failNone || s.attempt == explore.AttemptFailed || s.down(to) ||
 		b.drain != drainNo || b.zero || !s.attached(to, from) || (b.stale && !a.staleWillDo()) {
 		return false
 	}

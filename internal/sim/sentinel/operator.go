@@ -28,7 +28,7 @@ func (r *run) plan(s *State) planned {
 	seen := r.world.View(s)
 	made, err := r.world.decide(seen)
 	if err != nil {
-		r.violate(0, "the planner failed: %v", err)
+		r.Violate(0, "the planner failed: %v", err)
 	}
 	p := planned{step: r.world.book.Number(made.Steps["v"]), holds: made.Holds, known: nobody}
 	rules, _ := topology.For(seen)
@@ -77,7 +77,7 @@ func (r *run) look(s State) {
 	next.op = operator{step: p.step}
 	r.checkPlan(&s, p)
 	if next != s {
-		r.emit(Move{Kind: moveLook, What: r.tell(p)}, next)
+		r.emit(Move{Kind: moveLook, Whom: r.tell(p)}, next)
 	}
 }
 
@@ -109,14 +109,14 @@ func (a *act) step() model.Step { return a.world.book.Step(a.s.op.step) }
 func (a *act) done(what string) {
 	text := fmt.Sprintf("%q: %s", a.step(), what)
 	a.s.op = operator{}
-	a.emit(Move{Kind: moveAct, What: text}, a.s)
+	a.emit(Move{Kind: moveAct, Whom: text}, a.s)
 }
 
 // part ends a part of the step.
 func (a *act) part(what string) {
 	text := fmt.Sprintf("%q: %s", a.step(), what)
 	a.s.op.part++
-	a.emit(Move{Kind: moveAct, What: text}, a.s)
+	a.emit(Move{Kind: moveAct, Whom: text}, a.s)
 }
 
 func (a *act) goneNode(i uint8) bool   { return a.s.op.gone&(1<<i) != 0 }

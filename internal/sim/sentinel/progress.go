@@ -9,12 +9,9 @@ import (
 // Start is the first state.
 func (r *run) Start() State { return r.world.Start() }
 
-// Broken is the first law that was broken.
-func (r *run) Broken() *Violation { return r.found }
-
 // Stuck breaks law 11.
 func (r *run) Stuck(s *State) {
-	r.violate(11, "no way to completion from here; the plan is to %s, held by %v", r.tell(r.plan(s)), r.plan(s).holds)
+	r.Violate(11, "no way to completion from here; the plan is to %s, held by %v", r.tell(r.plan(s)), r.plan(s).holds)
 }
 
 // Complete: everything runs, is fresh and in service, all Sentinels name the primary,
@@ -46,7 +43,7 @@ func (r *run) Complete(s *State) bool {
 		return false
 	}
 	if missing := s.owed &^ s.n[p].set; missing != 0 {
-		r.violate(9, "the instance is complete, and its primary lacks acknowledged writes %b", missing)
+		r.Violate(9, "the instance is complete, and its primary lacks acknowledged writes %b", missing)
 	}
 	return true
 }

@@ -23,17 +23,17 @@ func (s *State) complete(k int, without int, primary int) bool {
 func (r *run) checkTakeSentinel(s *State, k int, what string) {
 	t, name := &s.s[k], sentinelNames[k]
 	if what == "restarted" && !t.stale {
-		r.violate(1, "%s is fresh and is to be %s", name, what)
+		r.Violate(1, "%s is fresh and is to be %s", name, what)
 	}
 	if !t.up {
 		return // nothing is taken away
 	}
 	if s.fo.kind != foNone && s.answers(int(s.fo.by)) {
-		r.violate(10, "%s is to be %s while %s fails over", name, what, sentinelNames[s.fo.by])
+		r.Violate(10, "%s is to be %s while %s fails over", name, what, sentinelNames[s.fo.by])
 	}
 	all := s.visible()
 	if len(all) != 1 {
-		r.violate(18, "%s is to be %s, and the primary is not beyond doubt: %v", name, what, all)
+		r.Violate(18, "%s is to be %s, and the primary is not beyond doubt: %v", name, what, all)
 		return
 	}
 	left, without := 0, k
@@ -46,7 +46,7 @@ func (r *run) checkTakeSentinel(s *State, k int, what string) {
 		}
 	}
 	if left < r.world.needed() {
-		r.violate(18, "%s is to be %s, and %d others agree, who have to be %d", name, what, left, r.world.needed())
+		r.Violate(18, "%s is to be %s, and %d others agree, who have to be %d", name, what, left, r.world.needed())
 	}
 }
 
@@ -55,7 +55,7 @@ func (r *run) checkTakeSentinel(s *State, k int, what string) {
 func (r *run) checkForget(s *State, k int) {
 	for i := range int(r.world.Wanted) {
 		if s.s[k].knows&(1<<i) != 0 && s.n[i].phase != absent && !s.sees(k, uint8(i)) {
-			r.violate(18, "%s is to forget %s, which may come back as a second primary", sentinelNames[k], podNames[i])
+			r.Violate(18, "%s is to forget %s, which may come back as a second primary", sentinelNames[k], podNames[i])
 		}
 	}
 }
@@ -64,20 +64,20 @@ func (r *run) checkForget(s *State, k int) {
 func (r *run) checkWatch(s *State, k, primary int) {
 	name := sentinelNames[k]
 	if !s.heard(primary) || !s.n[primary].primary {
-		r.violate(5, "%s is told to watch %s, which is no primary", name, podNames[primary])
+		r.Violate(5, "%s is told to watch %s, which is no primary", name, podNames[primary])
 	}
 	if s.fo.kind != foNone && s.answers(int(s.fo.by)) {
-		r.violate(10, "%s is told whom to watch while %s fails over", name, sentinelNames[s.fo.by])
+		r.Violate(10, "%s is told whom to watch while %s fails over", name, sentinelNames[s.fo.by])
 	}
 	other, agreed := r.agreedOn(s)
 	if agreed && other != uint8(primary) && s.n[other].up && s.n[other].primary {
-		r.violate(18, "%s is told to watch %s, and the Sentinels name %s, which is primary", name, podNames[primary], podNames[other])
+		r.Violate(18, "%s is told to watch %s, and the Sentinels name %s, which is primary", name, podNames[primary], podNames[other])
 	}
 	if t := &s.s[k]; t.watch == nobody || t.watch == uint8(primary) {
 		return
 	}
 	if s.news(k, primary) {
-		r.violate(18, "%s is told what others are about to tell it", name)
+		r.Violate(18, "%s is told what others are about to tell it", name)
 	}
 	silent := 0
 	for o := range s.s {
@@ -86,7 +86,7 @@ func (r *run) checkWatch(s *State, k, primary int) {
 		}
 	}
 	if silent >= r.world.needed() {
-		r.violate(18, "%s is told of %s over the heads of %d that may elect another", name, podNames[primary], silent)
+		r.Violate(18, "%s is told of %s over the heads of %d that may elect another", name, podNames[primary], silent)
 	}
 }
 

@@ -1,6 +1,10 @@
 package sentinel
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
+)
 
 // The bounds of a world: data nodes and Sentinels.
 const (
@@ -136,7 +140,7 @@ type State struct {
 	formed  bool
 	last    uint8
 	hists   [3]uint8
-	attempt uint8
+	attempt explore.Attempt
 	lead    uint8 // who was made primary last
 	theirs  bool  // by the Sentinels alone
 
@@ -147,13 +151,6 @@ type State struct {
 	faults  uint8
 	crashes uint8
 }
-
-// The attempt at a handover.
-const (
-	attemptNone uint8 = iota
-	attemptFailed
-	attemptWaited
-)
 
 // sbit is the bit of a Sentinel in sets of nodes and Sentinels.
 func sbit(i int) uint8 { return 1 << (maxNodes + i) }
@@ -329,25 +326,14 @@ func (s *State) rankEpochs() {
 }
 
 func (s *State) renameHistories() {
-	var names [32]uint8
-	next := uint8(1)
-	rename := func(h *uint8) {
-		if *h == 0 {
-			return
-		}
-		if names[*h] == 0 {
-			names[*h] = next
-			next++
-		}
-		*h = names[*h]
-	}
+	var known explore.Renaming[uint8]
 	for i := range s.hists {
-		rename(&s.hists[i])
+		known.Rename(&s.hists[i])
 	}
 	for i := range s.n {
-		rename(&s.n[i].hist)
-		rename(&s.n[i].hist2)
-		rename(&s.n[i].diskHist)
+		known.Rename(&s.n[i].hist)
+		known.Rename(&s.n[i].hist2)
+		known.Rename(&s.n[i].diskHist)
 	}
 }
 

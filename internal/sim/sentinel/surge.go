@@ -20,17 +20,17 @@ func (r *run) checkExtra(s *State, victim, primary int) {
 	}
 	switch name := podNames[victim]; {
 	case victim == extra:
-		r.violate(19, "%s is to leave, and the rollout has not ended", name)
+		r.Violate(19, "%s is to leave, and the rollout has not ended", name)
 	case s.down(extra) || extra != primary && !s.attached(extra, primary):
-		r.violate(19, "%s is touched before the extra node is in service", name)
+		r.Violate(19, "%s is touched before the extra node is in service", name)
 	case s.n[extra].stale:
-		r.violate(19, "%s is touched before the extra node runs the newest revision", name)
+		r.Violate(19, "%s is touched before the extra node runs the newest revision", name)
 	case extra != primary && s.n[extra].zero:
-		r.violate(19, "%s is touched before the extra node could be promoted", name)
+		r.Violate(19, "%s is touched before the extra node could be promoted", name)
 	}
 	for k := range s.s {
 		if s.answers(k) && s.s[k].watch != nobody && s.s[k].knows&(1<<extra) == 0 {
-			r.violate(19, "%s is touched before %s knows the extra node", podNames[victim], sentinelNames[k])
+			r.Violate(19, "%s is touched before %s knows the extra node", podNames[victim], sentinelNames[k])
 		}
 	}
 }

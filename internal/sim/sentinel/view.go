@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/sim/explore"
 )
 
 // maxLag is the bound of the simulated policy: a replica that lacks one write still
@@ -70,17 +71,8 @@ func (w *World) View(s *State) model.Snapshot {
 	shard := model.Shard{Name: "v", Exists: true, Revision: "new", Size: int(s.size), Memory: model.Memory{Formed: s.formed},
 		Traffic: model.Traffic{Primary: address(s.slice), Quiet: time.Hour}}
 	shard.Memory.Primary = podNames[s.last]
-	for _, h := range s.hists {
-		if h != 0 {
-			shard.Memory.History = append(shard.Memory.History, historyNames[h])
-		}
-	}
-	switch s.attempt {
-	case attemptFailed:
-		shard.Attempt = model.Attempt{Failures: 1, Error: "it failed"}
-	case attemptWaited:
-		shard.Attempt = model.Attempt{Failures: 1, Since: time.Hour, Error: "it failed"}
-	}
+	shard.Memory.History = explore.Histories(s.hists[:], historyNames[:])
+	shard.Attempt = s.attempt.View()
 	for i := range s.n {
 		if s.reads&(1<<i) != 0 {
 			shard.Traffic.Replicas = append(shard.Traffic.Replicas, podAddresses[i])
