@@ -36,8 +36,9 @@ const (
 	stepEvery = 15 * time.Millisecond
 )
 
-// Reconciler looks after instances. Each reconcile starts from what it sees;
-// what it keeps in memory only saves work and may be lost at any time.
+// Reconciler looks after instances. Each reconcile starts from what it sees.
+// What it keeps in memory may be lost at any time: it paces the loop, saves
+// reads, and counts how long a server has been silent, which then begins anew.
 type Reconciler struct {
 	Client client.Client
 	// Live reads past every cache.
