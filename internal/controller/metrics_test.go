@@ -1,6 +1,9 @@
 package controller
 
 import (
+	"os"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,5 +55,26 @@ func TestADeletedInstanceLeavesTheMetrics(t *testing.T) {
 	forgetMetrics("shop/metered")
 	if have := seriesOf(t, "metered"); len(have) != 0 {
 		t.Errorf("%v are left", have)
+	}
+}
+
+// The page that people write alerts from has every metric.
+func TestEveryMetricIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/reference/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile("metrics.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile(`Name: "(valkeeper_\w+)"`).FindAllStringSubmatch(string(source), -1)
+	if len(names) < 7 {
+		t.Fatalf("found only %d metrics in metrics.go: %v", len(names), names)
+	}
+	for _, name := range names {
+		if !strings.Contains(string(page), "| `"+name[1]+"` |") {
+			t.Errorf("docs/reference/metrics.md has no row for %s", name[1])
+		}
 	}
 }
