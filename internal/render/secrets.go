@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -51,7 +52,7 @@ func authSecret(v *v1alpha1.Valkey, in Inputs) (*corev1.Secret, string, error) {
 		}
 		return nil, password, nil
 	}
-	password := orElse(existing(in.Auth, v1alpha1.PasswordKey), in.Random.Default)
+	password := cmp.Or(existing(in.Auth, v1alpha1.PasswordKey), in.Random.Default)
 	if password == "" {
 		return nil, "", fmt.Errorf("%w for the user default: Inputs.Random is empty", ErrNoPassword)
 	}
@@ -70,18 +71,18 @@ func authSecret(v *v1alpha1.Valkey, in Inputs) (*corev1.Secret, string, error) {
 func systemSecret(v *v1alpha1.Valkey, in Inputs, password string) (*corev1.Secret, error) {
 	own := Passwords{
 		Default:     password,
-		Operator:    orElse(existing(in.System, v1alpha1.OperatorPasswordKey), in.Random.Operator),
-		Replication: orElse(existing(in.System, v1alpha1.ReplicationPasswordKey), in.Random.Replication),
-		Stop:        orElse(existing(in.System, v1alpha1.StopPasswordKey), in.Random.Stop),
+		Operator:    cmp.Or(existing(in.System, v1alpha1.OperatorPasswordKey), in.Random.Operator),
+		Replication: cmp.Or(existing(in.System, v1alpha1.ReplicationPasswordKey), in.Random.Replication),
+		Stop:        cmp.Or(existing(in.System, v1alpha1.StopPasswordKey), in.Random.Stop),
 	}
 	keys := map[string]string{v1alpha1.OperatorPasswordKey: own.Operator, v1alpha1.ReplicationPasswordKey: own.Replication,
 		v1alpha1.StopPasswordKey: own.Stop}
 	if v.Spec.IsCluster() {
-		own.Migration = orElse(existing(in.System, v1alpha1.MigrationPasswordKey), in.Random.Migration)
+		own.Migration = cmp.Or(existing(in.System, v1alpha1.MigrationPasswordKey), in.Random.Migration)
 		keys[v1alpha1.MigrationPasswordKey] = own.Migration
 	}
 	if v.Spec.IsSentinel() {
-		own.Sentinel = orElse(existing(in.System, v1alpha1.SentinelPasswordKey), in.Random.Sentinel)
+		own.Sentinel = cmp.Or(existing(in.System, v1alpha1.SentinelPasswordKey), in.Random.Sentinel)
 		keys[v1alpha1.SentinelPasswordKey] = own.Sentinel
 	}
 	out := &corev1.Secret{
@@ -163,13 +164,6 @@ func existing(secret *corev1.Secret, key string) string {
 		return ""
 	}
 	return string(secret.Data[key])
-}
-
-func orElse(first, second string) string {
-	if first != "" {
-		return first
-	}
-	return second
 }
 
 // oneWord says that valkey.conf takes the text as one word without quotes.

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -85,7 +86,7 @@ func image(s *v1alpha1.ValkeySpec, repository string) (string, error) {
 		return s.Image, nil
 	}
 	if repository == "" {
-		return "", fmt.Errorf("no image repository for version %s: start the operator with --image-repository, or set spec.image", orElse(s.Version, v1alpha1.DefaultVersion))
+		return "", fmt.Errorf("no image repository for version %s: start the operator with --image-repository, or set spec.image", cmp.Or(s.Version, v1alpha1.DefaultVersion))
 	}
-	return repository + ":" + orElse(s.Version, v1alpha1.DefaultVersion), nil
+	return repository + ":" + cmp.Or(s.Version, v1alpha1.DefaultVersion), nil
 }
