@@ -37,7 +37,8 @@ func stranded(rules topology.Rules, policy model.Policy, shard model.Shard, step
 	if _, hands := step.(model.Handover); !ok || hands {
 		return nil
 	}
-	holds := hold(shard, model.EvacuationWaits, primary.Name, "it is to hand over, and cannot: "+primary.Evacuate).Holds
+	holds := hold(shard, model.EvacuationWaits, primary.Name,
+		fmt.Sprintf("it is to hand over (%s), and cannot yet", primary.Evacuate)).Holds
 	d := rollout.HandOverOn(elsewhere(rules, policy, shard, primary), rules, policy, shard, shard.Nodes)
 	if d.Step != nil {
 		return append(holds, shard.Attempt.Gate)
@@ -76,7 +77,7 @@ func lodging(policy model.Policy, shard model.Shard, step model.Step) []model.Ho
 		return hold(shard, model.PodStarting, n.Name, fmt.Sprintf("its pod is on its way out; %s is primary in its place", primary.Name)).Holds
 	}
 	return hold(shard, model.EvictionAwaited, n.Name, fmt.Sprintf(
-		"%s, and its pod is still there: evict or delete it, or take that wish back; %s is primary in its place, and stays as long", n.Evacuate, primary.Name)).Holds
+		"%s, and its pod is still there: evict or delete the pod, or withdraw that request; %s is primary in its place until then", n.Evacuate, primary.Name)).Holds
 }
 
 // leavesHost is the primary of a shard, if its host is to be emptied and it is not on its

@@ -29,7 +29,7 @@ func scale(rules topology.Rules, policy model.Policy, shard model.Shard) model.D
 		return hold(shard, model.PrimaryNotVisible, "", "no single server says that it is primary")
 	}
 	if primary.Down() {
-		return hold(shard, model.NodeDown, primary.Name, "no pod leaves while the primary is not Ready or on its way out")
+		return hold(shard, model.NodeDown, primary.Name, "no pod is taken away while the primary is not Ready, or is on its way out")
 	}
 	return scaleIn(rules, policy, shard, primary)
 }

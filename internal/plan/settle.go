@@ -32,7 +32,7 @@ func settle(rules topology.Rules, _ model.Policy, shard model.Shard) model.Decis
 	}
 	keep, ok := rightful(shard, primaries)
 	if !ok {
-		two.Detail += "; none of them is the one that the primary Service served: run REPLICAOF on the others"
+		two.Detail += "; none of them is the one that the primary Service served: choose the one that is to stay, and run REPLICAOF with its address on the others, which give up what only they hold"
 		return model.Wait(two)
 	}
 	for _, n := range primaries {

@@ -138,7 +138,7 @@ func idle(n model.Node) time.Duration {
 // judge decides about one node that does not answer and may be primary.
 func (q inquest) judge(n model.Node) (said string, h model.Hold, lost bool) {
 	if q.lone || q.downAfter <= 0 {
-		return "", q.hold(n, "it does not answer, and no silence is long enough to promote another one"), false
+		return "", q.hold(n, "it does not answer, and nothing is promoted in its place, however long that lasts: bring its server, or its host, back"), false
 	}
 	if n.Trouble != "" && !n.Refuses && n.SilentFor == 0 {
 		return "", q.hold(n, n.Trouble), false
