@@ -20,8 +20,9 @@ const (
 const HistoryLimit = 16
 
 // ValkeyStatus is what the operator saw last. It is rebuilt from what is seen,
-// but for formed, lastPrimary, history, lastHandover and handoverFailure, of the
-// instance or of its shards: those cannot be seen once every server is down.
+// but for formed, lastPrimary, history, lastHandover, lastFailover and
+// handoverFailure, of the instance or of its shards, and for the slots of a shard
+// without a primary: those cannot be seen once every server is down.
 type ValkeyStatus struct {
 	// observedGeneration is the metadata.generation that the rest of the status
 	// speaks of.
@@ -32,19 +33,19 @@ type ValkeyStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// ready is servers in service of servers wished for, such as "3/3".
+	// ready is how many servers are in service, of those wished for, such as "3/3".
 	// +optional
 	Ready string `json:"ready,omitempty"`
-	// shardsReady is shards of a Cluster whose servers are all in service, of
-	// shards wished for, such as "3/3".
+	// shardsReady is how many shards of a Cluster have all of their servers in
+	// service, of those wished for, such as "3/3".
 	// +optional
 	ShardsReady string `json:"shardsReady,omitempty"`
-	// slots is slots of a Cluster that a primary serves, of all, such as
+	// slots is how many slots of a Cluster a primary serves, of all, such as
 	// "16384/16384".
 	// +optional
 	Slots string `json:"slots,omitempty"`
-	// sentinelsReady is Sentinels in service that name the primary, of Sentinels
-	// wished for, such as "3/3"; only with topology Sentinel.
+	// sentinelsReady is how many Sentinels are in service and name the primary, of
+	// those wished for, such as "3/3"; only with topology Sentinel.
 	// +optional
 	SentinelsReady string `json:"sentinelsReady,omitempty"`
 	// primary is the pod whose server says that it is primary; empty for none or

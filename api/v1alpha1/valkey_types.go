@@ -25,10 +25,10 @@ type Valkey struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is what is wished for.
+	// spec is the wished state of the instance.
 	// +required
 	Spec ValkeySpec `json:"spec"`
-	// status is what was seen last, written by the operator.
+	// status is the state that was seen last, written by the operator.
 	// +optional
 	Status ValkeyStatus `json:"status,omitzero"`
 }
@@ -61,7 +61,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.topology != 'Standalone' || !has(self.replicas) || self.replicas == 0",message="spec.replicas must be 0 or left out with topology Standalone: for replicas use topology Replication"
 // +kubebuilder:validation:XValidation:rule="self.topology != 'Replication' || !has(self.replicas) || self.replicas >= 1",message="spec.replicas must be at least 1 with topology Replication (it does not count the primary): for a single server use topology Standalone"
 // +kubebuilder:validation:XValidation:rule="self.topology != 'Sentinel' || !has(self.replicas) || self.replicas >= 1",message="spec.replicas must be at least 1 with topology Sentinel (it counts the replicas of the primary, not the Sentinels): without a replica Sentinels have nobody to fail over to"
-// +kubebuilder:validation:XValidation:rule="self.topology != 'Cluster' || !has(self.replicas) || self.replicas >= 1",message="spec.replicas must be at least 1 with topology Cluster (it counts the replicas of each shard's primary, not the primary itself): a primary without a replica cannot be restarted without an outage of its slots"
+// +kubebuilder:validation:XValidation:rule="self.topology != 'Cluster' || !has(self.replicas) || self.replicas >= 1",message="spec.replicas must be at least 1 with topology Cluster (it counts the replicas of each shard's primary, not the primary itself): when a primary without a replica is lost, nobody takes over its slots"
 // +kubebuilder:validation:XValidation:rule="self.topology == 'Cluster' || !has(self.shards)",message="spec.shards is only for topology Cluster: remove it, or create an instance of topology Cluster"
 // +kubebuilder:validation:XValidation:rule="self.topology == 'Cluster' || !has(self.rollout) || !has(self.rollout.maxParallelShards) || self.rollout.maxParallelShards == 1",message="spec.rollout.maxParallelShards may be more than 1 only with topology Cluster, as other topologies have one shard: remove it"
 // +kubebuilder:validation:XValidation:rule="!has(self.rollout) || !has(self.rollout.surge) || self.rollout.surge != 'Always' || !has(self.rollout.strategy) || self.rollout.strategy != 'RollingUpdate'",message="spec.rollout.surge cannot be Always with strategy RollingUpdate, which leaves the pods to their StatefulSet: set strategy to Handover, or remove surge"
@@ -76,10 +76,10 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.topology != 'Standalone' || !([oldSelf.?persistence.?mode.orValue(has(oldSelf.storage) ? 'RDB' : 'None'), self.?persistence.?mode.orValue(has(self.storage) ? 'RDB' : 'None')] in [['RDB', 'AOF'], ['AOF', 'RDB']])",message="spec.persistence.mode cannot change between RDB and AOF with topology Standalone, because a server reads only the file of its own mode and would start without the data: create another instance and copy the data"
 type ValkeySpec struct {
 	// topology is how the servers share the work. Standalone is one server, which
-	// is given a second one while it is rolled (rollout.surge). Replication is a primary and its replicas,
-	// whose role is handed over before the primary restarts. Sentinel is the same
-	// with Sentinels, who tell clients that ask them where the primary is, and fail
-	// it over. Cluster divides the data among shards, each with a primary and
+	// is given a second one while it is rolled (rollout.surge). Replication is a primary
+	// and its replicas: its role is handed over to one of them before it restarts. Sentinel
+	// is the same with Sentinels, who tell clients that ask them where the primary is, and
+	// fail it over. Cluster divides the data among shards, each with a primary and
 	// replicas of its own, for clients that know Valkey Cluster. It cannot be
 	// changed later.
 	// +required
@@ -147,9 +147,10 @@ type ValkeySpec struct {
 	// +optional
 	Persistence Persistence `json:"persistence,omitzero"`
 
-	// config is free settings of valkey.conf. Those that the operator owns are
-	// refused with the reason, and those of Valkey Cluster (cluster-*) with other
-	// topologies.
+	// config is further settings of valkey.conf, by name, such as maxmemory-policy:
+	// allkeys-lru. A change reaches the servers by a rollout. Settings that the
+	// operator owns are refused, with the reason, and those of Valkey Cluster (cluster-*)
+	// with other topologies.
 	// +optional
 	Config Config `json:"config,omitempty"`
 
@@ -171,7 +172,8 @@ type ValkeySpec struct {
 	// +optional
 	Recovery Recovery `json:"recovery,omitzero"`
 
-	// sentinel is the Sentinels; only with topology Sentinel.
+	// sentinel is how many Sentinels there are, and when they act; only with topology
+	// Sentinel.
 	// +optional
 	Sentinel Sentinel `json:"sentinel,omitzero"`
 
@@ -198,8 +200,8 @@ type ValkeySpec struct {
 	// terminationGracePeriodSeconds is how long a pod may take to end before its server
 	// is killed. When not set it is the sum of what a primary may take to hand over first,
 	// if its pod is deleted (21 s), of the time that replicas get to catch up (10 s), of
-	// the time that saving the data may take, and 10 s: from 41 to 900. With less than
-	// that sum, a server that is slow to save may be killed while it does, but no
+	// the time that saving the data may take, of 5 s in a Cluster, and 10 s: from 41 to
+	// 900. With less than that sum, a server that is slow to save may be killed while it does, but no
 	// acknowledged write that a replica has is lost.
 	// +optional
 	// +kubebuilder:validation:Minimum=30
