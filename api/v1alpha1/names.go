@@ -56,8 +56,9 @@ const (
 	ManagedBy = "valkeeper.io"
 )
 
-// OwnUsers are the ACL users, beside the operator's, as whom nobody connects who is a client
-// of the data.
+// OwnUsers are the ACL users for what belongs to the instance itself, beside the one that the
+// operator logs in as. Their connections are not those of clients: nobody waits for them, or
+// sends them away.
 func OwnUsers() []string { return []string{ReplicationUser, MigrationUser, SentinelUser, StopUser} }
 
 // PrimaryServiceName is the Service that writes go to.

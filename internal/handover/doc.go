@@ -1,14 +1,14 @@
 // Package handover moves the primary's role from one server to a chosen replica
-// without losing an acknowledged write: in a Replication set, and in a shard of a
-// cluster.
+// without losing an acknowledged write: in a Replication set, in a shard of a
+// cluster, and under Sentinels.
 //
 // # Algorithm of a Replication set
 //
 //  1. Check, on the servers themselves, that the gates still hold (check.go).
 //  2. FAILOVER TO the target with a TIMEOUT. The old primary holds back writes,
 //     waits until the target has acknowledged everything, becomes its replica and
-//     asks it to take over (PSYNC … FAILOVER). Meanwhile REPLCONF GETACK to the
-//     target, every millisecond, spares the wait for its next acknowledgement.
+//     asks it to take over (PSYNC … FAILOVER). Once the target has everything, one
+//     REPLCONF GETACK to it spares the wait for its next acknowledgement (await.go).
 //  3. As soon as the target's own ROLE says primary: move the traffic.
 //  4. Prove it: the target is a primary that takes writes, the old one is its
 //     replica with the link up (prove.go).

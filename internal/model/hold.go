@@ -47,8 +47,8 @@ const (
 	HandoverGate Reason = "HandoverGate"
 	// HandoverBackoff: the last handover failed; the next one waits.
 	HandoverBackoff Reason = "HandoverBackoff"
-	// ServicesBusy: Services changed less than a second ago, so clients would
-	// learn of a new primary late.
+	// ServicesBusy: Services changed about a second ago, or are about to, or another
+	// instance hands over, so clients would learn of a new primary late.
 	ServicesBusy Reason = "ServicesBusy"
 	// Persisting: a node writes its append-only file and would refuse to shut
 	// down.
@@ -77,7 +77,8 @@ const (
 	SlotMoveFailed Reason = "SlotMoveFailed"
 	// RolloutFirst: slots move once every pod runs the newest revision.
 	RolloutFirst Reason = "RolloutFirst"
-	// OtherShards: as many other shards as may be are at work.
+	// OtherShards: as many other shards as may be are at work, or one of them is not
+	// ready for the slots that are to move to it.
 	OtherShards Reason = "OtherShards"
 	// ForeignPrimary: the shard's nodes follow a node of another shard.
 	ForeignPrimary Reason = "ForeignPrimary"

@@ -84,8 +84,7 @@ type Policy struct {
 	ReassignEmpty bool
 }
 
-// Shard is a primary and its replicas. Standalone and Replication have exactly
-// one.
+// Shard is a primary and its replicas. All topologies but Cluster have exactly one.
 type Shard struct {
 	Name string
 	// Index is the shard's place among the shards of its instance, from 0.

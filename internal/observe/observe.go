@@ -22,7 +22,8 @@ import (
 
 // Calm tells how long Services have been left alone.
 type Calm interface {
-	// Quiet is the time since any Service or EndpointSlice changed.
+	// Quiet is the time since kube-proxy last had to move a Service; 0 while it is still
+	// to.
 	Quiet() time.Duration
 	// Waited is how long the instance has been waiting for a quiet second.
 	Waited(instance string) time.Duration

@@ -114,7 +114,7 @@ func history(before []string, id string) []string {
 }
 
 // lagUnit, bytes, is what lags are rounded down to: a primary pings its replicas
-// every ten seconds and hears of it up to a second later, which is no news.
+// now and then and hears of it up to a second later, which is no news.
 const lagUnit = 1 << 10
 
 // nodes shows every node and what keeps it out of service.

@@ -22,9 +22,10 @@ type Rules interface {
 	// SendsAway says that clients of a node which is drained are disconnected, and
 	// come back elsewhere. Otherwise they are only waited for.
 	SendsAway() bool
-	// Missing is asked when no node of a shard says that it is primary. It holds
-	// while one that cannot be seen may be. Otherwise it says how the last one was
-	// lost, as far as it knows more than that it was.
+	// Missing is asked first when no node of a shard says that it is primary, or only
+	// one that is Outdated. It holds while one that cannot be seen may be primary.
+	// Otherwise it says how the last one was lost, as far as it knows more than that it
+	// was.
 	Missing(shard model.Shard) (how string, d model.Decision)
 	// Recognised says that a shard's only primary is taken for it by others as well.
 	// Until then it is neither remembered nor followed.
@@ -47,8 +48,8 @@ type Rules interface {
 	// or taken away.
 	RestartGates(shard model.Shard) []model.Hold
 
-	// Vacancy is asked first when no node of a shard is primary. Nothing means
-	// that the best copy is to be found and promoted.
+	// Vacancy is asked next, when no node of a shard is primary and none that cannot be
+	// seen may be. Nothing means that the best copy is to be found and promoted.
 	Vacancy(shard model.Shard) model.Decision
 	// Promotion makes the chosen copy the primary.
 	Promotion(shard model.Shard, n model.Node, why string) model.Decision
@@ -79,8 +80,8 @@ type Rules interface {
 	Reshard(shard model.Shard) model.Decision
 }
 
-// loner is what all topologies of one shard have in common: there is nobody
-// else to agree with.
+// loner is the answers of a topology of one shard, where there is nobody else to
+// agree with. The others, Cluster too, take those that they do not give themselves.
 type loner struct{}
 
 func (loner) Replicated() bool { return true }

@@ -10,7 +10,8 @@ import (
 )
 
 // inquest finds out whether the primary of a shard is lost, when no node says
-// that it is primary (topology Replication). A wrong verdict makes a second
+// that it is primary (topology Replication, and Standalone while it has an extra node;
+// Sentinel and Cluster ask only whether a replica hears it still). A wrong verdict makes a second
 // primary, and what is written to one of the two is lost; so the operator's own
 // eyes are never enough, and neither is the word of Kubernetes.
 //
