@@ -39,14 +39,14 @@ func depart(rules topology.Rules, policy model.Policy, shard model.Shard) model.
 		Suits:    func(n model.Node) bool { return shard.Heir(primary, n) && len(rules.HandoverGates(shard, n)) == 0 },
 		Prefers:  func(a, b model.Node) bool { return standing(policy, shard, a) > standing(policy, shard, b) },
 	}
-	if d := rollout.HandOverOn(terms, rules, policy, shard, shard.Nodes); d.Step != nil || passes(d) {
+	if d := rollout.HandOverOn(terms, rules, policy, shard, shard.Nodes); d.Step != nil || passesWithTime(d) {
 		return d
 	}
-	return calledBack(shard, func(n model.Node) bool { return model.Synced(primary, n, policy.MaxLag) })
+	return recall(shard, func(n model.Node) bool { return model.Synced(primary, n, policy.MaxLag) })
 }
 
-// calledBack asks for one that has been let go again, while nobody has deleted its pod.
-func calledBack(shard model.Shard, wanted func(model.Node) bool) model.Decision {
+// recall asks for one that has been let go again, while nobody has deleted its pod.
+func recall(shard model.Shard, wanted func(model.Node) bool) model.Decision {
 	for _, n := range shard.Nodes {
 		if n.Ordinal >= shard.Size && n.Phase == model.PodRunning && wanted(n) {
 			return model.Do(model.Scale{From: shard.Size, To: n.Ordinal + 1})
@@ -55,19 +55,19 @@ func calledBack(shard model.Shard, wanted func(model.Node) bool) model.Decision 
 	return model.Decision{}
 }
 
-// unseated calls a primary back that has been let go: it has become primary since, by
+// recallPrimary calls a primary back that has been let go: it has become primary since, by
 // whomever, and its pod would take writes along.
-func unseated(_ topology.Rules, _ model.Policy, shard model.Shard) model.Decision {
+func recallPrimary(_ topology.Rules, _ model.Policy, shard model.Shard) model.Decision {
 	primary, ok := shard.Primary()
 	if !ok {
 		return model.Decision{}
 	}
-	return calledBack(shard, func(n model.Node) bool { return n.Name == primary.Name })
+	return recall(shard, func(n model.Node) bool { return n.Name == primary.Name })
 }
 
-// bereft says why a primary on its way out has not handed over, beside a step that is not
+// departureHolds says why a primary on its way out has not handed over, beside a step that is not
 // its handover: its end will be an outage.
-func bereft(rules topology.Rules, policy model.Policy, shard model.Shard, step model.Step) []model.Hold {
+func departureHolds(rules topology.Rules, policy model.Policy, shard model.Shard, step model.Step) []model.Hold {
 	primary, ok := shard.Primary()
 	if _, hands := step.(model.Handover); !ok || hands || primary.Phase != model.PodTerminating || !serves(rules, shard) {
 		return nil
@@ -85,7 +85,7 @@ func bereft(rules topology.Rules, policy model.Policy, shard model.Shard, step m
 	return append(says("nobody can take over from it now"), rollout.HandOverOn(terms, rules, policy, shard, shard.Nodes).Holds...)
 }
 
-// passes says that only a moment has to pass.
-func passes(d model.Decision) bool {
+// passesWithTime says that a hold ends by itself when its time is over.
+func passesWithTime(d model.Decision) bool {
 	return slices.ContainsFunc(d.Holds, func(h model.Hold) bool { return h.After > 0 })
 }

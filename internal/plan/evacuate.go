@@ -24,15 +24,15 @@ func evacuate(rules topology.Rules, policy model.Policy, shard model.Shard) mode
 		return model.Decision{}
 	}
 	d := rollout.HandOverOn(elsewhere(rules, policy, shard, primary), rules, policy, shard, shard.Nodes)
-	if d.Step != nil && !d.Step.Same(shard.Attempt.Refused) || quiets(d) {
+	if d.Step != nil && !d.Step.Same(shard.Attempt.Refused) || waitsForServices(d) {
 		return d
 	}
 	return model.Decision{}
 }
 
-// stranded says why a primary that is to leave its host has not done so, beside a step
+// evacuationHolds says why a primary that is to leave its host has not done so, beside a step
 // that is not its handover.
-func stranded(rules topology.Rules, policy model.Policy, shard model.Shard, step model.Step) []model.Hold {
+func evacuationHolds(rules topology.Rules, policy model.Policy, shard model.Shard, step model.Step) []model.Hold {
 	primary, ok := leavesHost(rules, shard)
 	if _, hands := step.(model.Handover); !ok || hands {
 		return nil
@@ -46,9 +46,9 @@ func stranded(rules topology.Rules, policy model.Policy, shard model.Shard, step
 	return append(holds, d.Holds...)
 }
 
-// refuge says that a primary is to leave its host, and that this node alone could take
+// onlyHeir says that a primary is to leave its host, and that this node alone could take
 // over from it, if it could begin.
-func refuge(rules topology.Rules, policy model.Policy, shard model.Shard, n model.Node) bool {
+func onlyHeir(rules topology.Rules, policy model.Policy, shard model.Shard, n model.Node) bool {
 	primary, ok := leavesHost(rules, shard)
 	if !ok || n.Name == primary.Name {
 		return false
@@ -60,11 +60,11 @@ func refuge(rules topology.Rules, policy model.Policy, shard model.Shard, n mode
 	})
 }
 
-// lodging says why a lone node's extra one has the role and does not give it back: the
+// standInHolds says why a lone node's extra one has the role and does not give it back: the
 // other has handed over because its host is to be left, and nobody has sent it away yet.
 // That is not for the operator to do: a host that is cordoned may be uncordoned again.
 // It is said where nothing else is done.
-func lodging(policy model.Policy, shard model.Shard, step model.Step) []model.Hold {
+func standInHolds(policy model.Policy, shard model.Shard, step model.Step) []model.Hold {
 	primary, ok := shard.Primary()
 	if !ok || step != nil || policy.Nodes != 1 || !policy.Extra(primary) || shard.Wished(policy) == policy.Nodes {
 		return nil
@@ -121,7 +121,7 @@ func standing(policy model.Policy, shard model.Shard, n model.Node) int {
 	return points
 }
 
-// quiets says that only a quiet second is waited for.
-func quiets(d model.Decision) bool {
+// waitsForServices says that the handover only waits for Services to come to rest.
+func waitsForServices(d model.Decision) bool {
 	return slices.ContainsFunc(d.Holds, func(h model.Hold) bool { return h.Reason == model.ServicesBusy })
 }

@@ -19,28 +19,29 @@ var deciders = []decider{
 	elect,             // no primary: form the shard, or promote the best copy
 	meet,              // strangers are introduced to the cluster
 	settle,            // two primaries: one has to follow; one that is not trusted
-	unseated,          // a primary that has been let go is called back
+	recallPrimary,     // a primary that has been let go is called back
 	publish,           // Services, labels and readiness show what the servers say
 	failover,          // a FAILOVER that runs is waited for
 	depart,            // a primary on its way out hands over at once
 	rejoin,            // every node follows the primary
-	brief,             // Sentinels are told whom to name
+	tellSentinels,     // Sentinels are told whom to name
 	forget,            // members that are no more
 	evacuate,          // a primary leaves a host that is to be emptied
 }
 
 // changers come after that: what is asked of the shard. Beside each of their decisions
-// stands why a primary that is to leave its host has not done so (stranded), why its pod
-// is there still afterwards (lodging), or why one on its way out has not handed over (bereft).
+// stands why a primary that is to leave its host has not done so (evacuationHolds), why
+// its pod is there still afterwards (standInHolds), or why one on its way out has not
+// handed over (departureHolds).
 var changers = []decider{
-	scale,    // the number of nodes
-	joining,  // every node is a member that all others know
-	reshard,  // which shard serves which slots
-	before,   // what is changed beside the shard first
-	roll,     // stale pods
-	after,    // what is changed beside the shard last
-	outlived, // claims of nodes that have left
-	unsaved,  // nodes that cannot write to their volumes
+	scale,      // the number of nodes
+	joining,    // every node is a member that all others know
+	reshard,    // which shard serves which slots
+	before,     // what is changed beside the shard first
+	roll,       // stale pods
+	after,      // what is changed beside the shard last
+	claimsLeft, // claims of nodes that have left
+	unsaved,    // nodes that cannot write to their volumes
 }
 
 // Next is the plan for an instance: at most one step for each shard, and the
@@ -68,15 +69,15 @@ func Next(snap model.Snapshot) (model.Plan, error) {
 
 func decide(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
 	if shard.Size == 0 {
-		return unmanned(policy, shard)
+		return withoutPods(policy, shard)
 	}
 	if d := first(deciders, rules, policy, shard); d.Made() {
 		return d
 	}
 	d := first(changers, rules, policy, shard)
-	d.Holds = append(d.Holds, stranded(rules, policy, shard, d.Step)...)
-	d.Holds = append(d.Holds, lodging(policy, shard, d.Step)...)
-	d.Holds = append(d.Holds, bereft(rules, policy, shard, d.Step)...)
+	d.Holds = append(d.Holds, evacuationHolds(rules, policy, shard, d.Step)...)
+	d.Holds = append(d.Holds, standInHolds(policy, shard, d.Step)...)
+	d.Holds = append(d.Holds, departureHolds(rules, policy, shard, d.Step)...)
 	return d
 }
 
@@ -90,10 +91,10 @@ func first(ask []decider, rules topology.Rules, policy model.Policy, shard model
 	return model.Decision{}
 }
 
-// unmanned is a shard whose StatefulSet is asked for no pod: it has left, and
+// withoutPods is a shard whose StatefulSet is asked for no pod: it has left, and
 // comes back if it is wished for again, or if it was taken away before it had given
 // everything away.
-func unmanned(policy model.Policy, shard model.Shard) model.Decision {
+func withoutPods(policy model.Policy, shard model.Shard) model.Decision {
 	switch {
 	case len(shard.Nodes) > 0:
 		return hold(shard, model.PodStarting, shard.Nodes[0].Name, "its pod is on its way out")
@@ -136,9 +137,9 @@ func meet(rules topology.Rules, _ model.Policy, shard model.Shard) model.Decisio
 	return introductions(rules, shard)
 }
 
-// brief comes after what clients and replicas wait for: one Sentinel that cannot be told
+// tellSentinels comes after what clients and replicas wait for: one Sentinel that cannot be told
 // keeps neither from the primary.
-func brief(rules topology.Rules, _ model.Policy, shard model.Shard) model.Decision {
+func tellSentinels(rules topology.Rules, _ model.Policy, shard model.Shard) model.Decision {
 	if !rules.Routed() {
 		return model.Decision{}
 	}

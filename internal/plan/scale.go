@@ -61,7 +61,7 @@ func scaleIn(rules topology.Rules, policy model.Policy, shard model.Shard, prima
 	if primary.Ordinal >= policy.Nodes {
 		return leavingPrimary(rules, policy, shard, stay)
 	}
-	if refuge(rules, policy, shard, leaving) {
+	if onlyHeir(rules, policy, shard, leaving) {
 		return model.Decision{} // the role has still to move, and only there it could
 	}
 	if leaving.Down() {

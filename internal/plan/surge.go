@@ -68,9 +68,9 @@ func leftover(shard model.Shard, ordinal int) model.Decision {
 	return model.Decision{}
 }
 
-// outlived is asked last: the claims of nodes that have left are waited for, but
+// claimsLeft is asked last: the claims of nodes that have left are waited for, but
 // nothing waits for them.
-func outlived(_ topology.Rules, _ model.Policy, shard model.Shard) model.Decision {
+func claimsLeft(_ topology.Rules, _ model.Policy, shard model.Shard) model.Decision {
 	for _, l := range shard.Leftovers {
 		if l.Going && l.Ordinal >= shard.Size {
 			return hold(shard, model.ClaimLeft, fmt.Sprintf("%s-%d", shard.Name, l.Ordinal), fmt.Sprintf(
