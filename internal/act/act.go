@@ -41,8 +41,9 @@ type Actor struct {
 	Turns *Turns
 	// Quiet is the time since kube-proxy last had to move a Service (model.Traffic).
 	Quiet func() time.Duration
-	// alone lets one handover run at a time among the shards of a cluster.
-	alone sync.Mutex
+	// clusterTurn is held by the handover that runs: among the shards of a cluster one at a
+	// time.
+	clusterTurn sync.Mutex
 }
 
 // Outcome is what a step came to.
@@ -95,7 +96,7 @@ func (a *Actor) perform(ctx context.Context, shard string, step model.Step) (Out
 	case model.CancelMoves:
 		return Outcome{}, a.cancelMoves(ctx, s)
 	case model.WatchPrimary, model.SetWatch, model.ResetWatch, model.Rank, model.ScaleSentinels:
-		return Outcome{}, a.performBeside(ctx, step)
+		return Outcome{}, a.performOnSentinels(ctx, step)
 	}
 	return Outcome{}, fmt.Errorf("step %T is not known to act", step)
 }

@@ -243,7 +243,7 @@ func TestMigrationsThatNobodyRunsNeedNoCallingOff(t *testing.T) {
 
 func TestHandoversOfShardsTakeTurnsWithoutALook(t *testing.T) {
 	w, _, refs := ring(t, 2)
-	w.alone.Lock()
+	w.clusterTurn.Lock()
 	out, err := w.Do(t.Context(), shard, w.planned(model.Handover{From: refs[0], To: refs[1]}))
 	if err != nil || len(out.Holds) != 1 || out.Holds[0].Reason != model.HandoverInProgress || out.Holds[0].After <= 0 || w.looks != 0 {
 		t.Errorf("%+v, %v, %d looks", out, err, w.looks)

@@ -12,11 +12,11 @@ import (
 // take each other's votes, so shards take turns. No Service moves: clients learn of
 // the new primary from the old one.
 func (a *Actor) clusterHandover(ctx context.Context, shard string, s model.Handover) (Outcome, error) {
-	if !a.alone.TryLock() {
+	if !a.clusterTurn.TryLock() {
 		return Outcome{Holds: []model.Hold{{Shard: shard, Reason: model.HandoverInProgress, Node: s.From.Name, After: turnAgain,
 			Detail: "another shard hands over; one at a time"}}}, nil
 	}
-	defer a.alone.Unlock()
+	defer a.clusterTurn.Unlock()
 	snap, _, err := a.again(ctx, shard, s)
 	if err != nil {
 		return Outcome{}, err

@@ -17,8 +17,8 @@ import (
 // look at replicas once a second while the primary is down.
 const askAgain = gateAgain
 
-// performBeside performs the steps that are about Sentinels.
-func (a *Actor) performBeside(ctx context.Context, step model.Step) error {
+// performOnSentinels performs the steps that are about Sentinels.
+func (a *Actor) performOnSentinels(ctx context.Context, step model.Step) error {
 	switch s := step.(type) {
 	case model.WatchPrimary:
 		return a.watchPrimary(ctx, s)

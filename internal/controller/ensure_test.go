@@ -230,7 +230,7 @@ func TestASizeThatHasChangedMeanwhileIsNotUndone(t *testing.T) {
 	desired.Annotations["valkeeper.io/inputs-hash"] = "another"
 	desired.ManagedFields, desired.ResourceVersion = nil, "" // as it is rendered
 	err := b.ensureStatefulSet(t.Context(), seen, desired, &memory{})
-	if !outrun(err) {
+	if !conflicted(err) {
 		t.Errorf("written from an old sight of it: %v", err)
 	}
 	if n := *read(t, b, "cart", &appsv1.StatefulSet{}).Spec.Replicas; n != 4 {

@@ -55,7 +55,7 @@ type Reconciler struct {
 	reported  reports
 }
 
-// Reconcile is one turn of the loop for one instance.
+// Reconcile is one round of the loop for one instance.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	v := &v1alpha1.Valkey{}
 	if err := r.Client.Get(ctx, req.NamespacedName, v); err != nil {
@@ -67,21 +67,21 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if !v.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil // the garbage collector takes what belongs to it
 	}
-	result, err := r.turn(ctx, v)
-	if outrun(err) {
+	result, err := r.reconcile(ctx, v)
+	if conflicted(err) {
 		log.FromContext(ctx).V(1).Info("somebody else wrote in between; looking again", "cause", err.Error())
 		return ctrl.Result{RequeueAfter: busyEvery}, nil
 	}
 	return result, err
 }
 
-// outrun says that a write met something newer than what it was made from.
-func outrun(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
+// conflicted says that a write met something newer than what it was made from.
+func conflicted(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
 
-// turn declares, looks, plans, tells and acts. What could not be declared is
+// reconcile declares, looks, plans, tells and acts. What could not be declared is
 // shown, and keeps nobody from looking after the servers that run: a wrong wish
 // must not cost an instance its next primary.
-func (r *Reconciler) turn(ctx context.Context, v *v1alpha1.Valkey) (ctrl.Result, error) {
+func (r *Reconciler) reconcile(ctx context.Context, v *v1alpha1.Valkey) (ctrl.Result, error) {
 	declared, failure := r.Objects.Ensure(ctx, v)
 	if failure != nil && declared.Creds == (servers.Credentials{}) {
 		return ctrl.Result{}, r.failed(ctx, v, failure)
@@ -96,7 +96,7 @@ func (r *Reconciler) turn(ctx context.Context, v *v1alpha1.Valkey) (ctrl.Result,
 	if err != nil {
 		return ctrl.Result{}, r.failed(ctx, v, err)
 	}
-	if failure != nil && !outrun(failure) {
+	if failure != nil && !conflicted(failure) {
 		log.FromContext(ctx).Error(failure, "not everything could be declared; the servers are looked after all the same")
 	}
 	if err := r.tell(ctx, v, snap, next, failure); err != nil {
@@ -115,7 +115,7 @@ func (r *Reconciler) turn(ctx context.Context, v *v1alpha1.Valkey) (ctrl.Result,
 func (r *Reconciler) tell(ctx context.Context, v *v1alpha1.Valkey, snap model.Snapshot, next model.Plan, failure error) error {
 	r.Calm.Note(snap.Instance, next)
 	shown, failedStep := r.refused.show(snap.Instance, next)
-	if outrun(failure) {
+	if conflicted(failure) {
 		failure = nil
 	}
 	derived := status.Derive(status.Input{Generation: v.Generation, Snapshot: snap, Plan: shown,
@@ -130,7 +130,7 @@ func (r *Reconciler) tell(ctx context.Context, v *v1alpha1.Valkey, snap model.Sn
 
 // failed shows an error after which nothing is known of the servers.
 func (r *Reconciler) failed(ctx context.Context, v *v1alpha1.Valkey, cause error) error {
-	if errors.Is(cause, context.Canceled) || outrun(cause) {
+	if errors.Is(cause, context.Canceled) || conflicted(cause) {
 		return cause
 	}
 	derived := status.Derive(status.Input{Generation: v.Generation, Err: cause, Previous: v.Status})

@@ -16,7 +16,7 @@ import (
 	"github.com/valkeeper/valkeeper/internal/model"
 )
 
-// recordTimeout bounds the writing down of a handover, which outlives the turn.
+// recordTimeout bounds the writing down of a handover, which outlives the reconcile.
 const recordTimeout = 5 * time.Second
 
 // recordHandover keeps how a handover went: for people, and for the backoff

@@ -24,10 +24,10 @@ import (
 )
 
 const (
-	// turnTimeout bounds one turn: a handover (60 s at most by the schema, and
+	// reconcileTimeout bounds one reconcile: a handover (60 s at most by the schema, and
 	// thrice 5 s to settle) and the looks around it. It is there for what should
 	// never happen, such as an API server that swallows requests.
-	turnTimeout = 2 * time.Minute
+	reconcileTimeout = 2 * time.Minute
 	// firstRetry and lastRetry bound the wait after an error. controller-runtime's
 	// own would grow to a quarter of an hour, in which nobody heals the instance.
 	firstRetry = 50 * time.Millisecond
@@ -57,7 +57,7 @@ func (r *Reconciler) SetUp(ctx context.Context, mgr ctrl.Manager, workers int) e
 		WatchesRawSource(r.HostWatch.source(mgr.GetClient())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
-			ReconciliationTimeout:   turnTimeout,
+			ReconciliationTimeout:   reconcileTimeout,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 		}).
 		Complete(r)

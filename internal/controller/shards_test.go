@@ -138,7 +138,7 @@ func TestAShardThatHasGoneIsNotBroughtBackByAnOldSightOfIt(t *testing.T) {
 	v.Spec.Shards, v.Spec.RestartToken = ptr.To[int32](3), "now" // its template would be written
 	if _, err := b.Ensure(t.Context(), v); err == nil {
 		t.Error("a StatefulSet that is not there has been written")
-	} else if !outrun(err) {
+	} else if !conflicted(err) {
 		t.Errorf("it is taken for more than an old sight: %v", err)
 	}
 	if b.has(t, "cart-shard-3", &appsv1.StatefulSet{}) {

@@ -25,44 +25,44 @@ type aliases map[string]string
 
 // aliasesOf are those of the pods that have an address.
 func aliasesOf(v *v1alpha1.Valkey, pods []corev1.Pod) aliases {
-	h := aliases{}
+	a := aliases{}
 	if !v.Spec.IsSentinel() {
-		return h
+		return a
 	}
 	for i := range pods {
 		if addr := address(pods[i].Status.PodIP); addr != "" {
-			h[v.NodeHostname(pods[i].Name)] = addr
+			a[v.NodeHostname(pods[i].Name)] = addr
 		}
 	}
-	return h
+	return a
 }
 
 // at is the address of the node that goes by a name, with or without the domain of the
 // Kubernetes cluster, or else what was said.
-func (h aliases) at(said string) string {
+func (a aliases) at(said string) string {
 	host, _, err := net.SplitHostPort(said)
-	if len(h) == 0 || err != nil {
+	if len(a) == 0 || err != nil {
 		return said
 	}
 	short := host
 	if end := strings.Index(host, ".svc."); end >= 0 {
 		short = host[:end+len(".svc")]
 	}
-	if addr, ours := h[short]; ours {
+	if addr, ours := a[short]; ours {
 		return addr
 	}
 	return said
 }
 
 // translate replaces names by addresses in what a server says.
-func (h aliases) translate(s *model.Server) {
-	s.Follows = h.at(s.Follows)
-	if len(h) == 0 || s.Acked == nil {
+func (a aliases) translate(s *model.Server) {
+	s.Follows = a.at(s.Follows)
+	if len(a) == 0 || s.Acked == nil {
 		return
 	}
 	acked := map[string]int64{}
 	for name, offset := range s.Acked {
-		addr := h.at(name)
+		addr := a.at(name)
 		if before, twice := acked[addr]; !twice || offset < before {
 			acked[addr] = offset
 		}
@@ -197,7 +197,7 @@ func (o Observer) sentinel(ctx context.Context, r round, name string, n model.Se
 }
 
 // watch is what a Sentinel says of the primary, nil when it watches none.
-func watch(ctx context.Context, conn *valkey.Node, name string, h aliases) (*model.Watch, error) {
+func watch(ctx context.Context, conn *valkey.Node, name string, a aliases) (*model.Watch, error) {
 	primary, err := conn.SentinelPrimary(ctx, name)
 	if errors.Is(err, valkey.ErrNoSuchPrimary) {
 		return nil, nil
@@ -214,13 +214,13 @@ func watch(ctx context.Context, conn *valkey.Node, name string, h aliases) (*mod
 		return nil, err
 	}
 	w := &model.Watch{
-		Primary: h.at(net.JoinHostPort(primary.Host, strconv.Itoa(primary.Port))), Epoch: primary.ConfigEpoch,
+		Primary: a.at(net.JoinHostPort(primary.Host, strconv.Itoa(primary.Port))), Epoch: primary.ConfigEpoch,
 		Settings:  model.WatchSettings{Quorum: primary.Quorum, DownAfter: primary.DownAfter, FailoverTimeout: primary.FailoverTimeout},
 		SilentFor: primary.AnswerAge,
 		Down:      primary.Flags.Down, FailingOver: primary.Flags.FailoverInProgress || primary.FailoverState != "",
 	}
 	for _, r := range replicas {
-		w.Replicas = append(w.Replicas, model.WatchedReplica{Address: h.at(net.JoinHostPort(r.Host, strconv.Itoa(r.Port))),
+		w.Replicas = append(w.Replicas, model.WatchedReplica{Address: a.at(net.JoinHostPort(r.Host, strconv.Itoa(r.Port))),
 			Down: r.Flags.Down || r.Flags.Disconnected, Priority: r.Priority})
 	}
 	for _, p := range peers {

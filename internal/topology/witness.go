@@ -149,7 +149,7 @@ func (q inquest) judge(n model.Node) (said string, h model.Hold, lost bool) {
 			tenths(n.SilentFor), q.downAfter, q.lastHeard(n))), false
 	}
 	if !q.followed(n) {
-		return q.alone(n)
+		return q.judgeUnfollowed(n)
 	}
 	witnesses, h, ok := q.hear(n)
 	switch {
@@ -172,10 +172,10 @@ func follows(w, n model.Node) bool {
 	return w.Server.Answered && w.Server.Role == model.RoleReplica && w.Server.Follows == n.Address
 }
 
-// alone decides about a node that no replica can say anything of. It is not waited
+// judgeUnfollowed decides about a node that no replica can say anything of. It is not waited
 // for if it was not the last primary, and either Kubernetes has lost its host, or
 // the last primary itself answers, and is none any more.
-func (q inquest) alone(n model.Node) (said string, h model.Hold, lost bool) {
+func (q inquest) judgeUnfollowed(n model.Node) (said string, h model.Hold, lost bool) {
 	last, known := q.shard.Node(q.shard.Memory.Primary)
 	was := last.Name == n.Name || n.Address == q.shard.Traffic.Primary
 	if !was && (n.HostLost || (known && last.Server.Answered)) {
