@@ -37,7 +37,7 @@ func table(runs []report.Run) string {
 	row("longest that one writer waited", func(r report.Run) string { return milliseconds(r.WorstClientGapMs) })
 	row("errors that clients saw", func(r report.Run) string { return fmt.Sprint(failures(r)) })
 	row("rollout", func(r report.Run) string { return seconds(r.RollSeconds) })
-	row("of which nobody can avoid", func(r report.Run) string { return seconds(r.UnavoidableSeconds) })
+	row("of which unavoidable", func(r report.Run) string { return seconds(r.UnavoidableSeconds) })
 	row("verdict", func(r report.Run) string { return r.Verdict })
 	_ = w.Flush() // into memory, which takes all
 	return out.String()
