@@ -196,7 +196,7 @@ func (r *Reconciler) perform(ctx context.Context, actor *act.Actor, shard string
 	}
 	r.Events.Done(actor.Valkey, shard, step)
 	countStep(instance, step)
-	logger.Info("done")
+	logger.Info("step performed")
 	return stepEvery, nil
 }
 
