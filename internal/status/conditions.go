@@ -183,11 +183,19 @@ func wrong(in Input) (metav1.Condition, bool) {
 		return reconcileFailed(in.Err), true
 	}
 	for _, h := range in.Plan.Holds {
-		if slices.Contains(grave, h.Reason) {
+		if slices.Contains(grave, h.Reason) || awaitsLostCopy(in.Snapshot, h) {
 			return condition(v1alpha1.ConditionDegraded, true, string(h.Reason), h.String()), true
 		}
 	}
 	return metav1.Condition{}, false
+}
+
+// awaitsLostCopy says that a shard which has served has nobody in service, and waits for
+// a node that may hold its newest data. A new one only waits for its pods to start.
+func awaitsLostCopy(snap model.Snapshot, h model.Hold) bool {
+	return h.Reason == model.WaitingForCopies && slices.ContainsFunc(snap.Shards, func(s model.Shard) bool {
+		return s.Name == h.Shard && s.Memory.Formed
+	})
 }
 
 // troubled is a node of the shard that does not run, or does not answer.

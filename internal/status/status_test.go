@@ -128,6 +128,15 @@ var incidents = map[string]incident{
 		in.node(0).Server = model.Server{}
 		in.holds(model.Hold{Shard: "cart", Reason: model.PrimaryNotVisible, Node: "cart-0", Detail: "its server does not answer"})
 	}, "False NoPrimary", "True PrimaryNotVisible", "False PrimaryNotVisible", "True PrimaryNotVisible", "0/3  Held: PrimaryNotVisible cart-0", "no single server says that it is primary"},
+	"a new instance waits for the first pods to start": {func(in *Input) {
+		in.node(0).Phase, in.node(0).Ready, in.node(0).Server = model.PodPending, false, model.Server{}
+		in.holds(model.Hold{Shard: "cart", Reason: model.WaitingForCopies, Node: "cart-0", Detail: "it may hold the newest data and has not answered yet"})
+	}, "False NoPrimary", "True WaitingForCopies", "False WaitingForCopies", "False AsWished", "0/3  Held: WaitingForCopies cart-0", "it may hold the newest data"},
+	"a host stays away after a full stop, and nobody is promoted without its copy": {func(in *Input) {
+		in.node(0).Phase, in.node(0).Ready, in.node(0).Server = model.PodPending, false, model.Server{}
+		in.shard().Memory.Formed = true
+		in.holds(model.Hold{Shard: "cart", Reason: model.WaitingForCopies, Node: "cart-0", Detail: "it may hold the newest data and has not answered yet"})
+	}, "False NoPrimary", "True WaitingForCopies", "False WaitingForCopies", "True WaitingForCopies", "0/3  Held: WaitingForCopies cart-0", "it may hold the newest data"},
 	"a replica's host is lost, and nothing is rolled": {func(in *Input) { in.node(2).Server = model.Server{} },
 		"False NodesMissing", "False Idle", "False InProgress", "True NodeTrouble", "2/3 cart-0 3/3 fresh", "cart-2: its server does not answer"},
 	"two servers say that they are primary": {func(in *Input) {
