@@ -33,7 +33,8 @@ const (
 	// NoFreshReplica: no replica that runs the newest revision can take over.
 	NoFreshReplica Reason = "NoFreshReplica"
 	// EvacuationWaits: a primary is to leave its host and cannot hand over yet, or a
-	// replica is to leave its own and is no target for that.
+	// replica is to leave its own and is no target for that, or is not let go while
+	// another one is down.
 	EvacuationWaits Reason = "EvacuationWaits"
 	// EvictionAwaited: a node has given the role away because its host is to be left,
 	// and still runs there. An extra one stays as long.

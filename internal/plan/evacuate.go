@@ -38,12 +38,46 @@ func evacuationHolds(rules topology.Rules, policy model.Policy, shard model.Shar
 		return nil
 	}
 	holds := hold(shard, model.EvacuationWaits, primary.Name,
-		fmt.Sprintf("it is to hand over (%s), and cannot yet", primary.Evacuate)).Holds
+		fmt.Sprintf("it is to hand over (%s), and cannot yet%s", primary.Evacuate, pausedAdvice(policy, shard))).Holds
 	d := rollout.HandOverOn(elsewhere(rules, policy, shard, primary), rules, policy, shard, shard.Nodes)
 	if d.Step != nil {
 		return append(holds, shard.Attempt.Gate)
 	}
 	return append(holds, d.Holds...)
+}
+
+// pausedAdvice is what a person can do where a rollout that is paused leaves nobody to hand over to:
+// the role does not go back to an older revision, which may not know what was written by the
+// newer one.
+func pausedAdvice(policy model.Policy, shard model.Shard) string {
+	if policy.Paused && slices.ContainsFunc(shard.Nodes, shard.Stale) {
+		return "; the rollout is paused (spec.rollout.paused), so no other node becomes one of the newest revision: resume it"
+	}
+	return ""
+}
+
+// budgetHolds says why a replica whose host is to be left is not let go: its budget keeps all
+// replicas but one, and that one is away already, for a cause that does not pass by itself.
+// So it is with volumes that are bound to the host that both of them are on. To give up the
+// last replica but for the primary is for a person to decide.
+func budgetHolds(policy model.Policy, shard model.Shard, step model.Step) []model.Hold {
+	primary, ok := shard.Primary()
+	if !ok || step != nil || policy.Nodes < 3 {
+		return nil
+	}
+	away := slices.IndexFunc(shard.Nodes, func(n model.Node) bool { return n.Name != primary.Name && n.Down() && n.Trouble != "" })
+	if away < 0 {
+		return nil
+	}
+	var holds []model.Hold
+	for _, n := range shard.Nodes {
+		if n.Name != primary.Name && n.Evacuate != "" && !n.Down() {
+			holds = append(holds, hold(shard, model.EvacuationWaits, n.Name, fmt.Sprintf(
+				"%s, and its budget lets no replica go while %s is down (%s): bring that one back, or delete the pod %s if the host has to go all the same",
+				n.Evacuate, shard.Nodes[away].Name, shard.Nodes[away].Trouble, n.Name)).Holds...)
+		}
+	}
+	return holds
 }
 
 // onlyHeir says that a primary is to leave its host, and that this node alone could take

@@ -1,6 +1,8 @@
 package plan_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -344,4 +346,36 @@ func TestARolloutThatWaitsDoesNotHideThatAPrimaryIsToLeave(t *testing.T) {
 		{name: "its extra pod has no room", given: surged(alone(rolling())),
 			change: both(at(1, starting), leave(0)), hold: model.EvacuationWaits, of: "v-0"},
 	})
+}
+
+// Two pods of three were on the drained host, with volumes of that host: the first has been
+// evicted and cannot come back, and the role has moved. The replicas' budget keeps the second.
+func TestAReplicaThatItsBudgetKeepsOnADrainedHostSaysSo(t *testing.T) {
+	given := func() model.Snapshot {
+		s := durable(healthy())
+		both(primaryIs(2), leave(0), at(1, starting))(&s.Shards[0])
+		s.Shards[0].Traffic.Replicas = []string{addr(0)}
+		return s
+	}
+	bound := at(1, func(n *model.Node) { n.Trouble = "it cannot be scheduled: 1 node(s) had volume node affinity conflict" })
+	run(t, []incident{
+		{name: "the other one cannot come back", given: given(), change: bound, hold: model.EvacuationWaits, of: "v-0"},
+		{name: "the other one only starts", given: given()},
+		{name: "nobody drains its host", given: given(), change: both(bound, at(0, func(n *model.Node) { n.Evacuate = "" }))},
+		{name: "a single replica is never kept", given: durable(pair(healthy())), change: both(primaryIs(0), leave(1))},
+	})
+}
+
+func TestAPausedRolloutThatKeepsAPrimaryOnADrainedHostSaysHowToGoOn(t *testing.T) {
+	snap := paused(surged(alone(rolling())))
+	both(isPrimary(1), leave(1))(&snap.Shards[0])
+	p, err := plan.Next(snap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Steps) > 0 || !slices.ContainsFunc(p.Holds, func(h model.Hold) bool {
+		return h.Reason == model.EvacuationWaits && h.Node == "v-1" && strings.Contains(h.Detail, "resume it")
+	}) {
+		t.Errorf("steps %v, holds %v", p.Steps, p.Holds)
+	}
 }

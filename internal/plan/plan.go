@@ -31,8 +31,8 @@ var deciders = []decider{
 
 // changers come after that: what is asked of the shard. Beside each of their decisions
 // stands why a primary that is to leave its host has not done so (evacuationHolds), why
-// its pod is there still afterwards (standInHolds), or why one on its way out has not
-// handed over (departureHolds).
+// its pod is there still afterwards (standInHolds), why a replica may not leave
+// (budgetHolds), or why a primary on its way out has not handed over (departureHolds).
 var changers = []decider{
 	scale,      // the number of nodes
 	joining,    // every node is a member that all others know
@@ -77,6 +77,7 @@ func decide(rules topology.Rules, policy model.Policy, shard model.Shard) model.
 	d := first(changers, rules, policy, shard)
 	d.Holds = append(d.Holds, evacuationHolds(rules, policy, shard, d.Step)...)
 	d.Holds = append(d.Holds, standInHolds(policy, shard, d.Step)...)
+	d.Holds = append(d.Holds, budgetHolds(policy, shard, d.Step)...)
 	d.Holds = append(d.Holds, departureHolds(rules, policy, shard, d.Step)...)
 	return d
 }

@@ -18,15 +18,16 @@ import (
 //
 // So whoever drains a host can send replicas away, and has to wait with a primary until
 // its role has moved (plan/evacuate.go). A Standalone moves its role to a surge; where none
-// comes (Never, RollingUpdate) it has no budget, which would block every drain for ever.
+// comes (Never, RollingUpdate) it has no budget, which would block every drain for ever. It
+// keeps the one that it has until a surge that is there already has left.
 //
 // Sentinels have one of their own.
-func budgets(v *v1alpha1.Valkey, shards []shard, sentinels *appsv1.StatefulSet) []*policyv1.PodDisruptionBudget {
+func budgets(v *v1alpha1.Valkey, shards []shard, existing map[string]*appsv1.StatefulSet) []*policyv1.PodDisruptionBudget {
 	switch {
 	case !v.Spec.PodDisruptionBudget.IsEnabled():
 		return nil
 	case v.Spec.Topology == v1alpha1.TopologyStandalone:
-		if r := &v.Spec.Rollout; r.SurgeOrDefault() == v1alpha1.SurgeNever || r.StrategyOrDefault() == v1alpha1.StrategyRollingUpdate {
+		if !surges(v) && asked(existing[v.Name]) <= 1 {
 			return nil
 		}
 		return []*policyv1.PodDisruptionBudget{budget(meta(v, v.PrimaryServiceName()), withRole(v.PodSelector(), v1alpha1.RolePrimary), 1)}
@@ -39,9 +40,23 @@ func budgets(v *v1alpha1.Valkey, shards []shard, sentinels *appsv1.StatefulSet) 
 			budget(s.meta(v, replicas), withRole(s.selector(v), v1alpha1.RoleReplica), v.Spec.ReplicaCount()-1))
 	}
 	if v.Spec.IsSentinel() {
-		out = append(out, budget(sentinelMeta(v, v.SentinelName()), v.SentinelSelector(), votesNeeded(v, sentinels)))
+		out = append(out, budget(sentinelMeta(v, v.SentinelName()), v.SentinelSelector(), votesNeeded(v, existing[v.SentinelName()])))
 	}
 	return out
+}
+
+// surges says that a lone server may be given a second one to hand over to.
+func surges(v *v1alpha1.Valkey) bool {
+	r := &v.Spec.Rollout
+	return r.SurgeOrDefault() != v1alpha1.SurgeNever && r.StrategyOrDefault() != v1alpha1.StrategyRollingUpdate
+}
+
+// asked is how many pods a StatefulSet is asked for; none if it does not exist.
+func asked(set *appsv1.StatefulSet) int32 {
+	if set == nil {
+		return 0
+	}
+	return ptr.Deref(set.Spec.Replicas, 1)
 }
 
 // budgetNames are those of a shard's primary and of its replicas: as the Services to
@@ -59,10 +74,7 @@ func ShardBudgets(shard string) (primary, replicas string) { return shard + "-pr
 // votesNeeded is how many Sentinels a failover needs: the quorum, and the majority
 // of all that there are. While they become fewer, those that leave still count.
 func votesNeeded(v *v1alpha1.Valkey, existing *appsv1.StatefulSet) int32 {
-	all := v.Spec.SentinelCount()
-	if existing != nil {
-		all = max(all, ptr.Deref(existing.Spec.Replicas, 1))
-	}
+	all := max(v.Spec.SentinelCount(), asked(existing))
 	return max(v.Spec.Sentinel.QuorumOrDefault(), all/2+1)
 }
 

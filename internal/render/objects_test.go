@@ -115,6 +115,19 @@ func TestWhoHasBudgetsAndWhichServices(t *testing.T) {
 	}
 }
 
+// Nobody wants an extra pod any more, while it may have the role.
+func TestALoneServerKeepsItsBudgetUntilItsExtraPodHasLeft(t *testing.T) {
+	for pods, want := range map[int32]int{1: 0, 2: 1} {
+		in := fixed()
+		in.StatefulSets = map[string]*appsv1.StatefulSet{"cart": {Spec: appsv1.StatefulSetSpec{Replicas: &pods}}}
+		for _, spec := range []string{`{topology: Standalone, rollout: {surge: Never}}`, `{topology: Standalone, rollout: {strategy: RollingUpdate}}`} {
+			if got := len(rendered(t, instance(t, spec), in).Budgets); got != want {
+				t.Errorf("%s: %d budgets beside %d pods, want %d", spec, got, pods, want)
+			}
+		}
+	}
+}
+
 func TestTheRoleIsNotInTheTemplate(t *testing.T) {
 	r := rendered(t, instance(t, `{topology: Replication}`), fixed())
 	if role, there := r.StatefulSets[0].Spec.Template.Labels[v1alpha1.RoleLabel]; there {

@@ -71,7 +71,7 @@ type Rendered struct {
 	Sentinels Sentinels
 	// Budgets are those of the primary and of the replicas, for each shard, and of the
 	// Sentinels. There is none when they are switched off, nor for a Standalone that
-	// never gets a surge.
+	// never gets a surge, unless it has one yet.
 	Budgets []*policyv1.PodDisruptionBudget
 	// StatefulSets are those of the data servers, in the order of their shards; all
 	// topologies but Cluster have one.
@@ -117,7 +117,7 @@ func objects(v *v1alpha1.Valkey, in Inputs) (Rendered, error) {
 		AuthSecret:   secrets.auth,
 		SystemSecret: secrets.system,
 		NodesService: nodesService(v),
-		Budgets:      budgets(v, shards, in.StatefulSets[v.SentinelName()]),
+		Budgets:      budgets(v, shards, in.StatefulSets),
 	}
 	for _, s := range shards {
 		desired, err := statefulSet(v, s, in.Site, config.Name)
