@@ -2,12 +2,14 @@ package controller
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/internal/act"
+	"github.com/valkeeper/valkeeper/internal/handover"
 	"github.com/valkeeper/valkeeper/internal/model"
 )
 
@@ -17,6 +19,9 @@ var (
 	handovers = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "valkeeper_handovers_total", Help: "Handovers by outcome (Done, Aborted, Unproven).",
 	}, append(labels[:2:2], "shard", "outcome"))
+	failovers = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "valkeeper_failovers_total", Help: "Promotions by the operator in the place of a lost primary.",
+	}, append(labels[:2:2], "shard"))
 	switchSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "valkeeper_handover_switch_seconds", Help: "Time for which writes were held back while the role moved.",
 		Buckets: []float64{.001, .002, .004, .008, .016, .032, .064, .125, .25, .5, 1, 2, 5},
@@ -39,7 +44,7 @@ var (
 )
 
 func init() {
-	metrics.Registry.MustRegister(handovers, switchSeconds, steps, holding, nodeStates, shardStates, slotsCovered)
+	metrics.Registry.MustRegister(handovers, failovers, switchSeconds, steps, holding, nodeStates, shardStates, slotsCovered)
 }
 
 func split(instance string) (namespace, name string) {
@@ -47,16 +52,24 @@ func split(instance string) (namespace, name string) {
 	return namespace, name
 }
 
-// countHandover: the shard is told apart where there are several. An empty label
-// is none.
-func countHandover(v *v1alpha1.Valkey, shard string, h act.Handover, err error) {
-	if shard == v.Name {
-		shard = ""
+// shardLabel tells a shard apart where there are several. An empty label is none.
+func shardLabel(name, shard string) string {
+	if shard == name {
+		return ""
 	}
+	return shard
+}
+
+func countHandover(v *v1alpha1.Valkey, shard string, h act.Handover, err error) {
+	shard = shardLabel(v.Name, shard)
 	handovers.WithLabelValues(v.Namespace, v.Name, shard, string(h.Result.Outcome)).Inc()
 	if err == nil {
 		switchSeconds.WithLabelValues(v.Namespace, v.Name, shard).Observe(h.Result.Switch.Seconds())
 	}
+}
+
+func countFailover(v *v1alpha1.Valkey, shard string) {
+	failovers.WithLabelValues(v.Namespace, v.Name, shardLabel(v.Name, shard)).Inc()
 }
 
 func countStep(instance string, step model.Step) {
@@ -66,9 +79,12 @@ func countStep(instance string, step model.Step) {
 
 func observeMetrics(snap model.Snapshot, plan model.Plan) {
 	ns, name := split(snap.Instance)
-	holding.DeletePartialMatch(prometheus.Labels{"namespace": ns, "name": name})
-	for _, h := range plan.Holds {
-		holding.WithLabelValues(ns, name, string(h.Reason)).Set(1)
+	observeHolds(ns, name, snap.Instance, plan)
+	for _, shard := range snap.Shards { // a counter that begins at 1 has no increase
+		for _, outcome := range []handover.Outcome{handover.Done, handover.Aborted, handover.Unproven} {
+			handovers.WithLabelValues(ns, name, shardLabel(name, shard.Name), string(outcome))
+		}
+		failovers.WithLabelValues(ns, name, shardLabel(name, shard.Name))
 	}
 	var inService, stale, down, extra float64
 	for _, shard := range snap.Shards {
@@ -86,6 +102,25 @@ func observeMetrics(snap model.Snapshot, plan model.Plan) {
 	nodeStates.WithLabelValues(ns, name, "extra").Set(extra)
 	if snap.Topology == model.Cluster {
 		observeSlots(ns, name, snap)
+	}
+}
+
+// held are the reasons that are exported, by instance: a scrape at any moment finds those
+// that last.
+var held sync.Map
+
+func observeHolds(ns, name, instance string, plan model.Plan) {
+	now := map[model.Reason]bool{}
+	for _, h := range plan.Holds {
+		now[h.Reason] = true
+		holding.WithLabelValues(ns, name, string(h.Reason)).Set(1)
+	}
+	before, _ := held.Swap(instance, now)
+	was, _ := before.(map[model.Reason]bool)
+	for reason := range was {
+		if !now[reason] {
+			holding.DeleteLabelValues(ns, name, string(reason))
+		}
 	}
 }
 
@@ -115,7 +150,9 @@ func one(is bool) float64 {
 func forgetMetrics(instance string) {
 	ns, name := split(instance)
 	match := prometheus.Labels{"namespace": ns, "name": name}
+	held.Delete(instance)
 	handovers.DeletePartialMatch(match)
+	failovers.DeletePartialMatch(match)
 	switchSeconds.DeletePartialMatch(match)
 	steps.DeletePartialMatch(match)
 	holding.DeletePartialMatch(match)

@@ -38,12 +38,13 @@ func seriesOf(t *testing.T, name string) map[string]int {
 
 func TestADeletedInstanceLeavesTheMetrics(t *testing.T) {
 	countHandover(&v1alpha1.Valkey{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "metered"}}, "metered", act.Handover{Result: handover.Result{Outcome: handover.Done, Switch: time.Millisecond}}, nil)
+	countFailover(&v1alpha1.Valkey{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "metered"}}, "metered")
 	countStep("shop/metered", model.Restart{})
 	snap := model.Snapshot{Instance: "shop/metered", Policy: model.Policy{Nodes: 2}, Shards: []model.Shard{calmShard()}}
 	observeMetrics(snap, down("cart-1"))
 	have := seriesOf(t, "metered")
 	for _, name := range []string{"valkeeper_handovers_total", "valkeeper_handover_switch_seconds", "valkeeper_steps_total",
-		"valkeeper_hold", "valkeeper_nodes"} {
+		"valkeeper_hold", "valkeeper_nodes", "valkeeper_failovers_total"} {
 		if have[name] == 0 {
 			t.Errorf("%s is not exported; there is %v", name, have)
 		}

@@ -192,6 +192,7 @@ func (r *Reconciler) perform(ctx context.Context, actor *act.Actor, shard string
 	}
 	r.refused.done(instance, shard)
 	if promoted, ok := step.(model.Promote); ok && promoted.Lost != "" {
+		countFailover(actor.Valkey, shard)
 		r.recordFailover(ctx, actor.Valkey, promoted)
 	}
 	r.Events.Done(actor.Valkey, shard, step)
