@@ -250,6 +250,10 @@ type Node struct {
 	// Trouble is why the pod does not run, in the words of Kubernetes or of the
 	// server's last lines. Empty when there is none.
 	Trouble string
+	// Blank: nothing can be on its volume. Its claim has never been bound, or was made
+	// together with this pod, in which no server has ever started. Never true without
+	// volumes.
+	Blank bool
 	// RoleLabel is the role in the pod's label, which budgets select by.
 	RoleLabel Role
 

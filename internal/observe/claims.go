@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,6 +30,17 @@ func (o Observer) claims(ctx context.Context, v *v1alpha1.Valkey) ([]metav1.Part
 	return list.Items, nil
 }
 
+// seeBlanks finds the nodes that cannot have data on their volumes.
+func seeBlanks(nodes []model.Node, pods []corev1.Pod, claims []metav1.PartialObjectMetadata) {
+	for i := range nodes {
+		var pod *corev1.Pod
+		if k := slices.IndexFunc(pods, func(p corev1.Pod) bool { return p.Name == nodes[i].Name }); k >= 0 {
+			pod = &pods[k]
+		}
+		nodes[i].Blank = blank(nodes[i].Name, pod, claims)
+	}
+}
+
 // leftovers are the claims of pods of a StatefulSet beyond its size.
 func leftovers(set string, size int, claims []metav1.PartialObjectMetadata) []model.Leftover {
 	var out []model.Leftover
@@ -40,6 +52,35 @@ func leftovers(set string, size int, claims []metav1.PartialObjectMetadata) []mo
 	}
 	slices.SortFunc(out, func(a, b model.Leftover) int { return a.Ordinal - b.Ordinal })
 	return out
+}
+
+// bindCompleted is the annotation of a claim that has, or had, a volume (kubernetes v1.37
+// staging/src/k8s.io/component-helpers/storage/volume/helpers.go).
+const bindCompleted = "pv.kubernetes.io/bind-completed"
+
+// madeTogether is how long before its pod a StatefulSet's controller makes a claim, at
+// most: timestamps are whole seconds, and no server runs, serves and is replaced within two.
+const madeTogether = 2 * time.Second
+
+// blank says that nothing can be on the volume of a pod of that name; pod is nil when it is
+// not there. Of a claim that is not found nothing is known: somebody may have made it by
+// hand, without our labels. One that is older than its pod may have been used by an earlier.
+func blank(name string, pod *corev1.Pod, claims []metav1.PartialObjectMetadata) bool {
+	i := slices.IndexFunc(claims, func(c metav1.PartialObjectMetadata) bool { return c.Name == v1alpha1.DataVolume+"-"+name })
+	if i < 0 || pod != nil && !neverStarted(pod) {
+		return false
+	}
+	if _, bound := claims[i].Annotations[bindCompleted]; !bound {
+		return true
+	}
+	return pod != nil && claims[i].CreationTimestamp.Add(madeTogether).After(pod.CreationTimestamp.Time)
+}
+
+// neverStarted says that no container of a pod has ever run.
+func neverStarted(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodPending && !slices.ContainsFunc(pod.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool {
+		return c.State.Running != nil || c.State.Terminated != nil || c.LastTerminationState.Terminated != nil || c.RestartCount > 0
+	})
 }
 
 // going says that a claim is being deleted, or will be with the pod that owns it: a

@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -71,5 +72,60 @@ func TestClaimsThatCannotBeListedAreAnError(t *testing.T) {
 	v.Spec.Storage = &v1alpha1.Storage{Size: resource.MustParse("1Gi")}
 	if _, err := (Observer{Reader: denied{}}).claims(t.Context(), v); err == nil {
 		t.Error("no error: what could not be seen would pass for nothing")
+	}
+}
+
+// A server that is away may hold the newest data, unless nothing can be on its volume.
+func TestAVolumeThatNothingCanBeOnIsSeen(t *testing.T) {
+	made := metav1.NewTime(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	at := func(after time.Duration, change ...func(*corev1.Pod)) *corev1.Pod {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "cart-1", CreationTimestamp: metav1.NewTime(made.Add(after))},
+			Status: corev1.PodStatus{Phase: corev1.PodPending}}
+		for _, c := range change {
+			c(pod)
+		}
+		return pod
+	}
+	container := func(status corev1.ContainerStatus) func(*corev1.Pod) {
+		return func(p *corev1.Pod) { p.Status.ContainerStatuses = []corev1.ContainerStatus{status} }
+	}
+	pulls := container(corev1.ContainerStatus{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff"}}})
+	crashed := container(corev1.ContainerStatus{RestartCount: 1, State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}})
+	ended := container(corev1.ContainerStatus{State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{}}})
+	runs := func(p *corev1.Pod) { p.Status.Phase = corev1.PodRunning }
+	bound := func(c *corev1.PersistentVolumeClaim) {
+		c.CreationTimestamp, c.Annotations = made, map[string]string{bindCompleted: "yes"}
+	}
+	unbound := func(c *corev1.PersistentVolumeClaim) { c.CreationTimestamp = made }
+	for name, c := range map[string]struct {
+		claim *corev1.PersistentVolumeClaim
+		pod   *corev1.Pod
+		want  bool
+	}{
+		"no room, not bound":                    {claim("data-cart-1", unbound), at(0), true},
+		"refused, not bound":                    {claim("data-cart-1", unbound), nil, true},
+		"refused, bound at once":                {claim("data-cart-1", bound), nil, false},
+		"no room, bound at once":                {claim("data-cart-1", bound), at(0), true},
+		"its image cannot be pulled":            {claim("data-cart-1", bound), at(time.Second, pulls), true},
+		"a pod made anew, on the volume":        {claim("data-cart-1", bound), at(3*time.Second, pulls), false},
+		"it has crashed":                        {claim("data-cart-1", bound), at(0, crashed), false},
+		"it has ended":                          {claim("data-cart-1", bound), at(0, ended), false},
+		"it runs":                               {claim("data-cart-1", bound), at(0, runs), false},
+		"a claim that is not ours, or not seen": {claim("data-cart-1", unbound, isOthers), at(0), false},
+		"another's claim":                       {claim("data-cart-11", unbound), at(0), false},
+	} {
+		v := cart()
+		v.Spec.Storage = &v1alpha1.Storage{Size: resource.MustParse("1Gi")}
+		seen, err := Observer{Reader: fake.NewClientBuilder().WithObjects(c.claim).Build()}.claims(t.Context(), v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodes, pods := []model.Node{{Ref: model.Ref{Name: "cart-1"}}}, []corev1.Pod{}
+		if c.pod != nil {
+			pods = append(pods, *c.pod)
+		}
+		if seeBlanks(nodes, pods, seen); nodes[0].Blank != c.want {
+			t.Errorf("%s: %t", name, nodes[0].Blank)
+		}
 	}
 }

@@ -91,6 +91,7 @@ func (o Observer) Look(ctx context.Context, v *v1alpha1.Valkey, creds servers.Cr
 	for k := range shardCount(v, sets, pods) {
 		shard := o.shard(ctx, v, k, sets[v.ShardName(k)], pods, applied)
 		shard.Leftovers = leftovers(shard.Name, shard.Size, claims)
+		seeBlanks(shard.Nodes, pods, claims)
 		memory := memories[shard.Name]
 		shard.Memory, shard.Attempt, shard.Traffic = memory.memory(), memory.attempt(o.Now()), traffic
 		shard.Traffic.Left, shard.Traffic.LeftFor = memory.left(o.Now())

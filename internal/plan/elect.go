@@ -30,7 +30,7 @@ func elect(rules topology.Rules, policy model.Policy, shard model.Shard) model.D
 	if d := successor(rules, shard, how); d.Made() {
 		return d
 	}
-	if d := allCopiesSeen(policy, shard); d.Made() {
+	if d := allCopiesSeen(rules, policy, shard); d.Made() {
 		return d
 	}
 	if old, ok := shard.Primary(); ok {
@@ -132,7 +132,7 @@ func followingFirst(a model.Node) int {
 // allCopiesSeen holds until every node that may hold the newest data has
 // answered, so that an empty or older copy never wins over a newer one. One that
 // cannot start as it is gets the newest revision: it may be what mends it.
-func allCopiesSeen(policy model.Policy, shard model.Shard) model.Decision {
+func allCopiesSeen(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
 	var holds []model.Hold
 	answered := false
 	for _, n := range shard.Nodes {
@@ -146,9 +146,9 @@ func allCopiesSeen(policy model.Policy, shard model.Shard) model.Decision {
 				Why: "it does not run, its revision is superseded, and its data outlive the pod"})
 		}
 		h := model.Hold{Shard: shard.Name, Reason: model.WaitingForCopies, Node: n.Name,
-			Detail: "it may hold the newest data and has not answered yet"}
+			Detail: "it may hold the newest data and has not answered yet" + instead(rules, shard)}
 		if n.Trouble != "" {
-			h.Reason, h.Detail = model.NodeDown, n.Trouble+" (it may hold the newest data)"
+			h.Reason, h.Detail = model.NodeDown, n.Trouble+" (it may hold the newest data"+instead(rules, shard)+")"
 		}
 		holds = append(holds, h)
 	}
@@ -158,13 +158,23 @@ func allCopiesSeen(policy model.Policy, shard model.Shard) model.Decision {
 	return model.Wait(holds...)
 }
 
+// instead is what a person can do who knows that a copy is gone for good: choose another.
+func instead(rules topology.Rules, shard model.Shard) string {
+	for _, n := range promotable(shard) {
+		if n.Server.Keys > 0 {
+			return fmt.Sprintf("; if it is gone for good, choose one that is there: for %s, run %s on it", n.Name, rules.Chosen(n))
+		}
+	}
+	return ""
+}
+
 // mayHoldCopy says whether a node that does not answer may come back with data:
-// it has a volume, or its pod has been in service and keeps its emptyDir, or a
+// it has a volume on which something can be, or its pod has been in service and keeps its emptyDir, or a
 // server may run in it: one that has synchronised, or has even been promoted,
 // and was not put into service yet.
 func mayHoldCopy(policy model.Policy, shard model.Shard, n model.Node) bool {
 	started := n.Phase == model.PodRunning || n.Phase == model.PodTerminating
-	return policy.Durable || (n.Phase != model.PodAbsent && shard.Served(n)) || (started && !n.Dead)
+	return (policy.Durable && !n.Blank) || (n.Phase != model.PodAbsent && shard.Served(n)) || (started && !n.Dead)
 }
 
 // newerCopy compares all copies with that of an outdated primary. If none is newer,

@@ -1,9 +1,11 @@
 package plan_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/valkeeper/valkeeper/internal/model"
+	"github.com/valkeeper/valkeeper/internal/plan"
 )
 
 func durable(s model.Snapshot) model.Snapshot {
@@ -126,4 +128,70 @@ func TestTwoPrimaries(t *testing.T) {
 			s.Traffic.Primary, s.Memory.History = "10.9.9.9:6379", nil
 		}, hold: model.TwoPrimaries},
 	})
+}
+
+// withLog is a server that has loaded its append-only file: it knows neither its history
+// nor its place in it.
+func withLog(n *model.Node) {
+	n.Server.ReplID, n.Server.ReplID2, n.Server.Offset, n.Server.Keys = "own-"+n.Name, "", 0, 10
+}
+
+// unused is a pod that has never started, on a volume that nothing can be on.
+func unused(trouble string) func(*model.Node) {
+	return func(n *model.Node) {
+		starting(n)
+		n.Trouble, n.Blank = trouble, true
+	}
+}
+
+// The extra pod of a rollout has never started: there is no room for it, or its image cannot
+// be pulled. Meanwhile the lone server's container restarts, with its data.
+func TestALoneServerThatRestartsDoesNotWaitForAnExtraPodThatHasNeverStarted(t *testing.T) {
+	beside := func(extra func(*model.Node)) func(s *model.Shard) {
+		return func(s *model.Shard) {
+			rebooted(&s.Nodes[0])
+			withLog(&s.Nodes[0])
+			extra(&s.Nodes[1])
+		}
+	}
+	noRoom := unused("it cannot be scheduled: 0/3 nodes are available")
+	refused := func(n *model.Node) {
+		absent(n)
+		n.Blank = true
+	}
+	used := func(n *model.Node) {
+		noRoom(n)
+		n.Blank = false
+	}
+	given := func() model.Snapshot { return durable(surged(alone(rolling()))) }
+	only := "promote v-0 (it is the only node with data)"
+	run(t, []incident{
+		{name: "no room", given: given(), change: beside(noRoom), step: only},
+		{name: "no image", given: given(), change: beside(unused("ImagePullBackOff: Back-off pulling image")), step: only},
+		{name: "not even made yet", given: given(), change: beside(refused), step: only},
+		{name: "the user gives up: surge Never", given: policed(given(), mode(model.SurgeNever)), change: beside(noRoom), step: only},
+		{name: "for its host was cordoned", given: durable(surged(alone(healthy()))), change: beside(noRoom), step: only},
+		{name: "a volume that has been used is another matter", given: given(), change: beside(used), hold: model.NodeDown, of: "v-1"},
+	})
+}
+
+// No pod of a new instance was ever in service, so there is nothing to protect (law 5).
+func TestANewShardDoesNotWaitForAPodThatHasNoRoom(t *testing.T) {
+	run(t, []incident{{name: "", given: durable(healthy()), change: func(s *model.Shard) {
+		newShard(s)
+		unused("it cannot be scheduled: 0/2 nodes are available")(&s.Nodes[2])
+	}, step: "promote v-0 (a new shard)"}})
+}
+
+// Whoever waits for a copy that never comes back has to be told the way out.
+func TestWhoWaitsForACopyIsToldHowToGoOnWithoutIt(t *testing.T) {
+	snap := durable(pair(healthy()))
+	s := &snap.Shards[0]
+	rebooted(&s.Nodes[0])
+	withLog(&s.Nodes[0])
+	starting(&s.Nodes[1])
+	p, err := plan.Next(snap)
+	if err != nil || len(p.Holds) != 1 || !strings.Contains(p.Holds[0].Detail, "for v-0, run REPLICAOF NO ONE on it") {
+		t.Errorf("%+v, %v", p, err)
+	}
 }

@@ -156,6 +156,25 @@ func TestAnExtraPodWithoutRoomHoldsEverything(t *testing.T) {
 	}
 }
 
+// While the extra pod has no room the lone server crashes: nobody waits for a copy that never
+// was.
+func TestALoneServerServesAgainThoughItsExtraPodHasNoRoom(t *testing.T) {
+	t.Parallel()
+	w := enter(t)
+	w.onTestbed()
+	i := w.make("single", bed.Standalone(), bed.LogWrites())
+	ledger := w.write(i, bed.Light)
+	w.halts(i, bed.Host("valkeeper.io/test", "nowhere"), "spec.rollout.surge", "NodeDown", "PodStarting")
+	victim := w.primary(i)
+	w.must(ledger.Note(w.ctx, "kill "+victim))
+	w.must(i.Process(w.ctx, "kill", victim))
+	w.must(ledger.AwaitWrites(w.ctx, 500))
+	w.must(i.Change(w.ctx, bed.Host("", "")))
+	w.must(i.AwaitRolledOut(w.ctx, toRoll))
+	w.onlyClaims(i)
+	w.nothingLost(ledger)
+}
+
 // An extra pod that may not come any more leaves, and nothing was touched; a paused
 // rollout then stays where it is.
 func TestAnExtraPodThatIsNotWishedForAnyMoreLeaves(t *testing.T) {
