@@ -135,6 +135,14 @@ func endsWell(i int) func(s *model.Shard) {
 	return at(i, func(n *model.Node) { n.Phase, n.Ready = model.PodTerminating, false })
 }
 
+// notAdmitted is a replica that has just caught up, and whose clients are still with the primary.
+func notAdmitted(i int) func(s *model.Shard) {
+	return func(s *model.Shard) {
+		s.Nodes[i].InService, s.Nodes[i].Ready, s.Nodes[i].Admitted = false, false, false
+		s.Traffic.Replicas = []string{addr(0)}
+	}
+}
+
 func TestDeparture(t *testing.T) {
 	run(t, []incident{
 		{name: "a primary whose pod was deleted hands over at once", given: healthy(), change: leavesFor(0), step: "hand over v-0 to v-1"},
@@ -168,6 +176,14 @@ func TestDeparture(t *testing.T) {
 		{name: "one that Sentinels could not promote yet says so", given: with(watched(healthy()), each(func(n *model.SentinelNode) {
 			n.Watch.Replicas[0].Priority, n.Watch.Replicas[1].Priority = 0, 0
 		})), change: leavesFor(0), hold: model.NoGoodReplica, of: "v-1"},
+		{name: "one that catches up only now is put into service, to take over", given: pair(healthy()), change: both(leavesFor(time.Second), notAdmitted(1)),
+			step: "publish primary v-0, replicas [v-0]"},
+		{name: "also when it is the preStop step's turn, which asks the same servers", given: pair(healthy()), change: both(leavesFor(model.DepartWithin), notAdmitted(1)),
+			step: "publish primary v-0, replicas [v-0]"},
+		{name: "but not while it lags", given: pair(healthy()), change: both(leavesFor(time.Second), notAdmitted(1), unsynced(1)), hold: model.PodStarting, of: "v-0"},
+		{name: "nor before the Service leads to the primary", given: pair(healthy()), change: both(leavesFor(time.Second), notAdmitted(1), func(s *model.Shard) {
+			s.Traffic.Primary = ""
+		}), hold: model.PodStarting, of: "v-0"},
 		{name: "a failed one is tried again after its wait", given: healthy(), change: both(leavesFor(3*time.Second), func(s *model.Shard) {
 			s.Attempt = model.Attempt{Failures: 1, Since: 2 * time.Second, Error: "it timed out"}
 		}), step: "hand over v-0 to v-1"},

@@ -18,8 +18,11 @@ const linkGrace = 5 * time.Second
 // changes nothing: clients keep what they have until the truth is known.
 func publish(rules topology.Rules, policy model.Policy, shard model.Shard) model.Decision {
 	primary, ok := shard.Primary()
-	if !ok || primary.Phase == model.PodTerminating {
+	switch {
+	case !ok:
 		return model.Decision{}
+	case primary.Phase == model.PodTerminating:
+		return admit(rules, policy, shard, primary)
 	}
 	step := model.Publish{Primary: primary.Ref}
 	for _, n := range shard.Nodes {
@@ -35,6 +38,7 @@ func publish(rules topology.Rules, policy model.Policy, shard model.Shard) model
 		}
 	}
 	if !rules.Routed() {
+		step.Replicas = nil
 		return publishPods(step)
 	}
 	switch {
@@ -43,20 +47,41 @@ func publish(rules topology.Rules, policy model.Policy, shard model.Shard) model
 	case len(step.Replicas) == 0:
 		step.Replicas = []model.Ref{primary.Ref} // reads go on while no replica serves
 	}
-	slices.SortFunc(step.Replicas, func(a, b model.Ref) int { return strings.Compare(a.Address, b.Address) })
+	slices.SortFunc(step.Replicas, byAddress)
 	if len(step.Nodes) == 0 && shard.Traffic.Primary == primary.Address && slices.Equal(addresses(step.Replicas), shard.Traffic.Replicas) {
 		return model.Decision{}
 	}
 	return model.Do(step)
 }
 
-// publishPods is for clients that ask the servers who is who: no Service leads
-// to a role.
+// admit puts nodes into service while the primary's pod is on its way out: one that has
+// caught up only now is the one to take over, and without its gate it never could. Where
+// Services lead stays as it is.
+func admit(rules topology.Rules, policy model.Policy, shard model.Shard, primary model.Node) model.Decision {
+	if rules.Routed() && shard.Traffic.Primary != primary.Address {
+		return model.Decision{}
+	}
+	step := model.Publish{Primary: primary.Ref}
+	for _, n := range shard.Nodes {
+		if n.Phase == model.PodRunning && !n.InService && inService(policy, primary, n) {
+			step.Nodes = append(step.Nodes, wanted(rules, policy, shard, primary, n))
+		}
+		if rules.Routed() && slices.Contains(shard.Traffic.Replicas, n.Address) {
+			step.Replicas = append(step.Replicas, n.Ref)
+		}
+	}
+	slices.SortFunc(step.Replicas, byAddress)
+	return publishPods(step)
+}
+
+func byAddress(a, b model.Ref) int { return strings.Compare(a.Address, b.Address) }
+
+// publishPods is for pods alone: clients of a cluster ask the servers who is who, and no
+// Service leads to a role.
 func publishPods(step model.Publish) model.Decision {
 	if len(step.Nodes) == 0 {
 		return model.Decision{}
 	}
-	step.Replicas = nil
 	return model.Do(step)
 }
 
