@@ -110,6 +110,7 @@ func run() error {
 		Observer: observe.Observer{Reader: mgr.GetClient(), Servers: pool, Calm: calm, Zones: observe.NewZones(mgr.GetAPIReader()),
 			LostHosts:   observe.NewLostHosts(mgr.GetAPIReader()),
 			Silence:     observe.NewSilence(),
+			Absences:    observe.NewAbsences(mgr.GetAPIReader()),
 			Evacuations: hosts.Evacuations,
 			Now:         time.Now},
 		Events:  &controller.Events{Recorder: recorder},

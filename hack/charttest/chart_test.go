@@ -121,6 +121,27 @@ func TestWithNamespacesTheOperatorMayDoNothingElsewhere(t *testing.T) {
 	}
 }
 
+// Why a pod is refused stands in an event; nobody else's are kept in memory.
+func TestEventsAreReadWherePodsAreMadeAndNeverWatched(t *testing.T) {
+	lists := 0
+	for _, o := range template(t, "watchNamespaces={shop,blog}") {
+		for _, r := range o.Rules {
+			if !slices.Contains(r.Resources, "events") {
+				continue
+			}
+			if slices.Contains(r.Verbs, "watch") || slices.Contains(r.Verbs, "get") {
+				t.Errorf("%s %s/%s: %v", o.Kind, o.Metadata.Namespace, o.Metadata.Name, r)
+			}
+			if slices.Contains(r.Verbs, "list") && slices.Equal(r.APIGroups, []string{""}) && o.Kind == "Role" {
+				lists++
+			}
+		}
+	}
+	if lists != 2 {
+		t.Errorf("events are listed in %d of 2 namespaces", lists)
+	}
+}
+
 func TestTheOperatorsPodIsRestricted(t *testing.T) {
 	for _, o := range template(t) {
 		if o.Kind != "Deployment" {

@@ -53,7 +53,7 @@ func unsettled(shard model.Shard, policy model.Policy) bool {
 		return true
 	}
 	for _, n := range shard.Nodes {
-		if n.Trouble != "" && n.Dead {
+		if n.Trouble != "" && (n.Dead || n.Phase == model.PodAbsent) {
 			continue // Kubernetes will tell when that changes
 		}
 		if shard.Stale(n) && !policy.Paused || n.Down() || (n.Name != primary.Name && !model.Attached(primary, n)) {
@@ -105,7 +105,7 @@ func sentinelsBusy(snap model.Snapshot) bool {
 	primary, ok := snap.Shards[0].Primary()
 	return !ok || slices.ContainsFunc(set.Nodes, func(n model.SentinelNode) bool {
 		switch {
-		case n.Trouble != "" && n.Dead:
+		case n.Trouble != "" && (n.Dead || n.Phase == model.PodAbsent):
 			return false // Kubernetes will tell when that changes
 		case set.Stale(n) && !snap.Policy.Paused, n.Down(), !n.Named(primary.Address):
 			return true

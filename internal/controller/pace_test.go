@@ -36,6 +36,12 @@ func TestAnInstanceIsLookedAtOftenOnlyWhileNobodyTellsOfWhatIsAwaited(t *testing
 		"a pod whose image does not exist": {func(s *model.Shard, _ *model.Policy, _ *model.Plan) {
 			s.Nodes[1] = model.Node{Phase: model.PodPending, Dead: true, Trouble: "ImagePullBackOff", Revision: "old"}
 		}, idleEvery},
+		"a pod that Kubernetes refuses to make": {func(s *model.Shard, _ *model.Policy, _ *model.Plan) {
+			s.Nodes[1] = model.Node{Phase: model.PodAbsent, Trouble: "its pod cannot be made: exceeded quota"}
+		}, idleEvery},
+		"a pod that is absent, and nobody says why": {func(s *model.Shard, _ *model.Policy, _ *model.Plan) {
+			s.Nodes[1] = model.Node{Phase: model.PodAbsent}
+		}, busyEvery},
 		"a hold that ends by time": {func(_ *model.Shard, _ *model.Policy, p *model.Plan) {
 			p.Holds = []model.Hold{{After: time.Second}, {After: 2 * time.Second}}
 		}, time.Second},

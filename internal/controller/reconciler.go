@@ -222,6 +222,7 @@ func (r *Reconciler) replan(ctx context.Context, v *v1alpha1.Valkey, declared De
 func (r *Reconciler) forget(instance string) {
 	r.Servers.Keep(instance, nil)
 	r.Observer.Silence.Keep(instance, nil)
+	r.Observer.Absences.Forget(instance)
 	r.Sentries.Dismiss(instance)
 	r.Objects.Forget(instance)
 	r.refused.forget(instance)

@@ -42,9 +42,10 @@ type SentinelNode struct {
 	Phase    PodPhase
 	Ready    bool
 	Revision string
-	// Dead and Trouble are as with a Node.
-	Dead    bool
-	Trouble string
+	// Dead, Trouble and AbsentFor are as with a Node.
+	Dead      bool
+	Trouble   string
+	AbsentFor time.Duration
 
 	// Answered is false when it did not answer; then nothing below means anything.
 	Answered bool

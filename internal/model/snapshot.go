@@ -231,6 +231,9 @@ type Node struct {
 	// Evacuate is why the node's host, or the pod itself, is to be left by
 	// primaries: a cordon, a taint, a user's request. Empty when there is no reason.
 	Evacuate string
+	// AbsentFor is how long the pod has been absent, with the StatefulSet as it is now; 0
+	// when it is there. Unknown, as after a restart of the operator, begins at 0.
+	AbsentFor time.Duration
 	// TerminatingFor is how long the pod has been on its way out.
 	TerminatingFor time.Duration
 	// SilentFor is how long the server has not answered us; 0 when it does. Unknown,
@@ -247,8 +250,8 @@ type Node struct {
 	// container has terminated or never started, or the pod terminates and its
 	// port refuses connections. A server that is merely silent is not dead.
 	Dead bool
-	// Trouble is why the pod does not run, in the words of Kubernetes or of the
-	// server's last lines. Empty when there is none.
+	// Trouble is why the pod does not run, or is not made, in the words of Kubernetes or
+	// of the server's last lines. Empty when there is none.
 	Trouble string
 	// Blank: nothing can be on its volume. Its claim has never been bound, or was made
 	// together with this pod, in which no server has ever started. Never true without

@@ -40,6 +40,8 @@ type Observer struct {
 	LostHosts *LostHosts
 	// Silence remembers since when servers have not answered.
 	Silence *Silence
+	// Absences remembers since when pods have been absent, and asks why.
+	Absences *Absences
 	// Evacuations tells which hosts are to be left by primaries.
 	Evacuations *Evacuations
 	Now         func() time.Time

@@ -89,12 +89,14 @@ func (o Observer) sentinels(ctx context.Context, v *v1alpha1.Valkey, applied App
 		Settings: model.WatchSettings{Quorum: int(v.Spec.Sentinel.QuorumOrDefault()),
 			DownAfter: v.Spec.Sentinel.DownAfterOrDefault(), FailoverTimeout: v.Spec.Sentinel.FailoverTimeoutOrDefault()},
 	}
-	for _, n := range nodes(out.Name, out.Size, list.Items, o.Now()) {
+	pods := nodes(out.Name, out.Size, list.Items, o.Now())
+	o.Absences.fill(ctx, instance(v), set, pods, o.Now())
+	for _, n := range pods {
 		if host, _, err := net.SplitHostPort(n.Address); err == nil {
 			n.Address = net.JoinHostPort(host, strconv.Itoa(v1alpha1.SentinelPort))
 		}
 		out.Nodes = append(out.Nodes, model.SentinelNode{Ref: n.Ref, Ordinal: n.Ordinal, Host: n.Host, Phase: n.Phase, Ready: n.Ready,
-			Revision: n.Revision, Dead: n.Dead, Trouble: n.Trouble})
+			Revision: n.Revision, Dead: n.Dead, Trouble: n.Trouble, AbsentFor: n.AbsentFor})
 	}
 	return out, nil
 }

@@ -99,6 +99,7 @@ func (o Observer) shard(ctx context.Context, v *v1alpha1.Valkey, k int, set *app
 		Size:     size(set),
 	}
 	shard.Nodes = nodes(shard.Name, shard.Size, pods, o.Now())
+	o.Absences.fill(ctx, instance(v), set, shard.Nodes, o.Now())
 	for i := range shard.Nodes {
 		n := &shard.Nodes[i]
 		n.Zone = o.Zones.Of(ctx, n.Host)

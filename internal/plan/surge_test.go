@@ -72,6 +72,11 @@ func starting(n *model.Node) {
 	n.Address = ""
 }
 
+func unmade(n *model.Node) {
+	absent(n)
+	n.Trouble = "its pod cannot be made: exceeded quota"
+}
+
 func drainedNode(n *model.Node) { n.Draining, n.DrainingFor = true, time.Hour }
 
 func TestWhoIsGivenAnExtraNode(t *testing.T) {
@@ -139,6 +144,10 @@ func TestTheExtraNodeIsTheCanary(t *testing.T) {
 			starting(n)
 			n.Trouble = "it cannot be scheduled: 0/3 nodes are available"
 		}), hold: model.NodeDown, of: "v-2"},
+		{name: "nor while Kubernetes refuses to make it", given: notYet(), change: at(2, unmade), hold: model.NodeDown, of: "v-2"},
+		{name: "nor while Kubernetes refuses one that was restarted", given: base(), change: both(at(1, unmade), func(s *model.Shard) {
+			s.Traffic.Replicas = []string{addr(2)}
+		}), hold: model.NodeDown, of: "v-1"},
 		{name: "nor while it crashes", given: notYet(), change: at(2, func(n *model.Node) {
 			starting(n)
 			n.Phase, n.Trouble = model.PodRunning, "CrashLoopBackOff: its server ended with code 1"

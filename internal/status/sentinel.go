@@ -39,7 +39,7 @@ func nodeName(shard model.Shard, address string) string {
 func dissent(shard model.Shard, n model.SentinelNode) string {
 	primary, ok := shard.Primary()
 	switch {
-	case n.Phase == model.PodAbsent:
+	case n.Phase == model.PodAbsent && n.Trouble == "":
 		return "its pod does not exist yet"
 	case n.Phase == model.PodTerminating:
 		return "its pod is terminating"

@@ -39,6 +39,9 @@ var watched = map[string]struct {
 		"False SentinelsMissing", "False InProgress", "2/3 3/3 fresh, Sentinels 2/3", "Sentinels that do not agree: cart-sentinel-2"},
 	"one is not there yet": {func(in *Input) { *in.last() = model.SentinelNode{Ref: model.Ref{Name: "cart-sentinel-2"}} },
 		"False SentinelsMissing", "False InProgress", "2/3 3/3 fresh, Sentinels 2/3", "cart-sentinel-2 (its pod does not exist yet)"},
+	"one is refused": {func(in *Input) {
+		*in.last() = model.SentinelNode{Ref: model.Ref{Name: "cart-sentinel-2"}, Trouble: "its pod cannot be made: exceeded quota"}
+	}, "False SentinelsMissing", "False InProgress", "2/3 3/3 fresh, Sentinels 2/3", "cart-sentinel-2 (its pod cannot be made: exceeded quota)"},
 	"one cannot start": {func(in *Input) {
 		n := in.last()
 		n.Phase, n.Ready, n.Answered, n.Dead, n.Trouble, n.Watch = model.PodPending, false, false, true, "ImagePullBackOff: no such image", nil

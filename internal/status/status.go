@@ -143,7 +143,7 @@ func nodes(shard model.Shard, policy model.Policy) []v1alpha1.NodeStatus {
 
 func message(n model.Node, synced, hasPrimary bool, primary model.Node) string {
 	switch {
-	case n.Phase == model.PodAbsent:
+	case n.Phase == model.PodAbsent && n.Trouble == "":
 		return "its pod does not exist yet"
 	case n.Phase == model.PodTerminating:
 		return "its pod is terminating"

@@ -75,6 +75,16 @@ var incidents = map[string]incident{
 		in.node(1).Phase, in.node(1).Ready, in.node(1).Server, in.node(1).Trouble = model.PodPending, false, model.Server{}, "it cannot be scheduled: no room"
 		in.holds(model.Hold{Shard: "cart", Reason: model.NodeDown, Node: "cart-1", Detail: in.node(1).Trouble})
 	}, "True AllInService", "True NodeDown", "False NodeDown", "True NodeTrouble", "1/1 cart-0 Held: NodeDown cart-1", "1 of 2 nodes run revision new"},
+	"its extra pod is refused": {func(in *Input) {
+		in.Snapshot.Topology, in.Snapshot.Policy.Nodes = model.Standalone, 1
+		in.shard().Nodes = in.shard().Nodes[:2]
+		in.node(0).Revision = "old"
+		*in.node(1) = model.Node{Ref: model.Ref{Name: "cart-1"}, Ordinal: 1, Trouble: "its pod cannot be made: exceeded quota"}
+		in.holds(model.Hold{Shard: "cart", Reason: model.NodeDown, Node: "cart-1", Detail: in.node(1).Trouble})
+	}, "True AllInService", "True NodeDown", "False NodeDown", "True NodeTrouble", "1/1 cart-0 Held: NodeDown cart-1", "cart-1: its pod cannot be made: exceeded quota"},
+	"a replica is refused": {func(in *Input) {
+		*in.node(2) = model.Node{Ref: model.Ref{Name: "cart-2"}, Ordinal: 2, Trouble: "its pod cannot be made: exceeded quota"}
+	}, "False NodesMissing", "False Idle", "False InProgress", "True NodeTrouble", "2/3 cart-0 2/3 fresh", "not in service: cart-2 (its pod cannot be made: exceeded quota)"},
 	"its extra pod stands in for it": {func(in *Input) {
 		in.Snapshot.Topology, in.Snapshot.Policy.Nodes = model.Standalone, 1
 		in.shard().Nodes = in.shard().Nodes[:2]

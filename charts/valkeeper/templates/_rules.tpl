@@ -51,4 +51,9 @@
 - apiGroups: ["", events.k8s.io]
   resources: [events]
   verbs: [create, patch]
+# To say why a pod is not made, which only an event of its StatefulSet tells. Without it
+# everything else works.
+- apiGroups: [""]
+  resources: [events]
+  verbs: [list]
 {{- end }}
