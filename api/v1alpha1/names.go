@@ -26,6 +26,9 @@ const (
 	// EvacuateAnnotation of a Kubernetes node, or of a pod, asks for primaries to leave
 	// it, as a cordon does. Any value but false counts.
 	EvacuateAnnotation = "valkeeper.io/evacuate"
+	// RetriedAnnotation of a StatefulSet is when its controller was last asked to try again
+	// to make a pod that is absent (RFC 3339).
+	RetriedAnnotation = "valkeeper.io/retried-at"
 	// OperatorUser is the ACL user that the operator logs in as.
 	OperatorUser = "valkeeper"
 	// ReplicationUser is the ACL user that replicas log in as at their primary.

@@ -48,7 +48,10 @@ func newLoop(t *testing.T) *loop {
 	v := instance(t, "shop", `{topology: Replication, replicas: 1}`)
 	l := &loop{primary: -1, follows: make([]bool, 2), refuse: func(string) error { return nil }}
 	l.api = fake.NewClientBuilder().WithScheme(testScheme(t)).WithObjects(v).
-		WithStatusSubresource(&v1alpha1.Valkey{}, &corev1.Pod{}, &appsv1.StatefulSet{}).Build()
+		WithStatusSubresource(&v1alpha1.Valkey{}, &corev1.Pod{}, &appsv1.StatefulSet{}).
+		WithIndex(&corev1.Event{}, "involvedObject.uid", func(o client.Object) []string {
+			return []string{string(o.(*corev1.Event).InvolvedObject.UID)}
+		}).Build()
 	c := interceptor.NewClient(l.api, l.intercept())
 	pool := servers.NewPool()
 	calm := NewCalm()

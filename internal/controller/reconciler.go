@@ -51,6 +51,7 @@ type Reconciler struct {
 	HostWatch *HostWatch
 	Events    *Events
 	Objects   Objects
+	clock     clock
 	refused   refusals
 	reported  reports
 }
@@ -102,6 +103,7 @@ func (r *Reconciler) reconcile(ctx context.Context, v *v1alpha1.Valkey) (ctrl.Re
 	if err := r.tell(ctx, v, snap, next, failure); err != nil {
 		return ctrl.Result{}, err
 	}
+	r.wake(ctx, v, snap)
 	if len(next.Steps) == 0 && len(next.Holds) == 0 && failure == nil {
 		if err := r.Objects.Tidy(ctx, v); err != nil {
 			log.FromContext(ctx).Error(err, "what no pod needs any more could not be removed")
