@@ -3,10 +3,17 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 	"github.com/valkeeper/valkeeper/test/bed"
@@ -154,6 +161,109 @@ func TestAnExtraPodWithoutRoomHoldsEverything(t *testing.T) {
 			w.kept(ledger)
 		})
 	}
+}
+
+// refusedLong is how long a pod is refused: by then the StatefulSet controller, left alone,
+// waits for more than a minute before it tries again, and from then on for longer.
+const refusedLong = 90 * time.Second
+
+// triedSoon is how soon a pod has to be there once it is not refused any more.
+const triedSoon = 50 * time.Second
+
+// A quota refuses the extra pod: nothing is touched, and the quota is named. Once it has gone
+// the rollout goes on by itself, and soon.
+func TestAQuotaThatRefusesTheExtraPodIsNamedAndWaitedFor(t *testing.T) {
+	t.Parallel()
+	w := enter(t)
+	i := w.make("single", bed.Standalone())
+	before := w.identities(i)
+	ledger := w.write(i, bed.Light)
+	quota := w.full(0)
+	w.halts(i, bed.Restart("once"), "exceeded quota: "+quota.Name, "NodeDown")
+	w.replaced(i, before, 0)
+	w.troubled(i, "exceeded quota: "+quota.Name)
+	w.stays(refusedLong, "no pod was made or replaced", func() bool { return maps.Equal(w.identities(i), before) })
+	w.must(cluster.Delete(w.ctx, quota))
+	w.comes(i, "single-1")
+	w.must(i.AwaitRolledOut(w.ctx, toRoll))
+	w.allFresh(i)
+	w.onlyClaims(i)
+	w.kept(ledger)
+}
+
+// The quota becomes too small in the midst of the roll: the pod that was restarted is refused,
+// while the extra one has the role. That one stays, and nothing is lost.
+func TestAQuotaThatRefusesTheRestartedPodIsNamedAndWaitedFor(t *testing.T) {
+	t.Parallel()
+	w := enter(t)
+	i := w.make("single", bed.Standalone())
+	ledger := w.write(i, bed.Light)
+	w.must(i.Change(w.ctx, bed.Restart("once")))
+	w.comes(i, "single-1")
+	quota := w.full(1)
+	words, err := i.AwaitHold(w.ctx, toHold, "exceeded quota: "+quota.Name, "NodeDown")
+	w.must(err)
+	w.Logf("held: %s", words)
+	w.troubled(i, "exceeded quota: "+quota.Name)
+	w.stays(refusedLong, "the extra pod is primary", func() bool { return w.primary(i) == "single-1" })
+	w.must(cluster.Delete(w.ctx, quota))
+	w.comes(i, "single-0")
+	w.must(i.AwaitRolledOut(w.ctx, toRoll))
+	w.allFresh(i)
+	w.onlyClaims(i)
+	w.kept(ledger)
+}
+
+// full gives the namespace a quota of as many pods as it has, or of so many fewer, which
+// touches none of those. It waits until the quota is enforced with its own words.
+func (w *world) full(fewer int) *corev1.ResourceQuota {
+	w.Helper()
+	var pods corev1.PodList
+	w.must(cluster.List(w.ctx, &pods, client.InNamespace(w.namespace)))
+	limit := *resource.NewQuantity(int64(len(pods.Items)-fewer), resource.DecimalSI)
+	quota := &corev1.ResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "tight"},
+		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: limit}},
+	}
+	w.must(cluster.Create(w.ctx, quota))
+	w.must(bed.Await(w.ctx, toCome, func(ctx context.Context) (bool, string, error) {
+		err := cluster.Get(ctx, client.ObjectKeyFromObject(quota), quota)
+		_, enforced := quota.Status.Hard[corev1.ResourcePods]
+		return enforced, "the quota is not enforced yet", err
+	}))
+	return quota
+}
+
+// troubled fails unless Degraded and an event of the instance soon say so.
+func (w *world) troubled(i *bed.Instance, says string) {
+	w.Helper()
+	w.must(bed.Await(w.ctx, toCome, func(ctx context.Context) (bool, string, error) {
+		v, err := i.Get(ctx)
+		if err != nil {
+			return false, "", err
+		}
+		var events corev1.EventList
+		if err := cluster.List(ctx, &events, client.InNamespace(w.namespace)); err != nil {
+			return false, "", err
+		}
+		told := slices.ContainsFunc(events.Items, func(e corev1.Event) bool {
+			return e.InvolvedObject.Kind == v1alpha1.Kind && e.Reason == "NodeDown" && strings.Contains(e.Message, says)
+		})
+		c := meta.FindStatusCondition(v.Status.Conditions, v1alpha1.ConditionDegraded)
+		degraded := c != nil && c.Reason == "NodeTrouble" && strings.Contains(c.Message, says)
+		return told && degraded, fmt.Sprintf("an event tells of it: %t; %s", told, bed.Summary(v)), nil
+	}))
+}
+
+// comes fails unless a pod of that name is soon there.
+func (w *world) comes(i *bed.Instance, pod string) {
+	w.Helper()
+	began := time.Now()
+	w.must(bed.Await(w.ctx, triedSoon, func(ctx context.Context) (bool, string, error) {
+		ids, err := i.Identities(ctx)
+		return ids[pod] != "", fmt.Sprintf("there are %v", ids), err
+	}))
+	w.Logf("%s was there after %s", pod, time.Since(began).Round(time.Second))
 }
 
 // While the extra pod has no room the lone server crashes: nobody waits for a copy that never
