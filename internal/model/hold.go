@@ -52,9 +52,10 @@ const (
 	// instance hands over, so clients would learn of a new primary late.
 	ServicesBusy Reason = "ServicesBusy"
 	// Persisting: a node writes its append-only file and would refuse to shut
-	// down.
+	// down; or the only ones that would remain do, and have not all on their disks.
 	Persisting Reason = "Persisting"
-	// NotPersisting: a node cannot write to its volume.
+	// NotPersisting: a node cannot write to its volume. No pod leaves beside such ones
+	// alone.
 	NotPersisting Reason = "NotPersisting"
 	// BudgetExhausted: a PodDisruptionBudget refuses the eviction.
 	BudgetExhausted Reason = "BudgetExhausted"
@@ -62,7 +63,7 @@ const (
 	EvictionRefused Reason = "EvictionRefused"
 	// PodStarting: a pod is not there yet, has not started, or is on its way out.
 	PodStarting Reason = "PodStarting"
-	// ClaimLeft: the claim of a pod that has left is still there.
+	// ClaimLeft: the claim of a pod that has left, or was never made, is still there.
 	ClaimLeft Reason = "ClaimLeft"
 
 	// Joining: a node has not yet become a member that all others know.

@@ -41,22 +41,22 @@ func seeBlanks(nodes []model.Node, pods []corev1.Pod, claims []metav1.PartialObj
 	}
 }
 
-// leftovers are the claims of pods of a StatefulSet beyond its size.
+// leftovers are the claims of pods of a StatefulSet beyond its size, but for those in
+// which nothing can be. The StatefulSet's controller makes a claim before its pod: if that
+// pod is then refused (a quota, an admission webhook) and not wished for any more, the
+// claim stays, since it is deleted only with a pod. Nobody has to delete it while it is
+// unbound: the next pod of its name is the first to write to it.
 func leftovers(set string, size int, claims []metav1.PartialObjectMetadata) []model.Leftover {
 	var out []model.Leftover
 	for i := range claims {
 		pod, ours := strings.CutPrefix(claims[i].Name, v1alpha1.DataVolume+"-")
-		if k, ok := ordinal(set, pod); ours && ok && k >= size {
+		if k, ok := ordinal(set, pod); ours && ok && k >= size && (bound(&claims[i]) || going(&claims[i])) {
 			out = append(out, model.Leftover{Claim: claims[i].Name, Ordinal: k, Going: going(&claims[i])})
 		}
 	}
 	slices.SortFunc(out, func(a, b model.Leftover) int { return a.Ordinal - b.Ordinal })
 	return out
 }
-
-// bindCompleted is the annotation of a claim that has, or had, a volume (kubernetes v1.37
-// staging/src/k8s.io/component-helpers/storage/volume/helpers.go).
-const bindCompleted = "pv.kubernetes.io/bind-completed"
 
 // madeTogether is how long before its pod a StatefulSet's controller makes a claim, at
 // most: timestamps are whole seconds, and no server runs, serves and is replaced within two.
@@ -70,7 +70,7 @@ func blank(name string, pod *corev1.Pod, claims []metav1.PartialObjectMetadata) 
 	if i < 0 || pod != nil && !neverStarted(pod) {
 		return false
 	}
-	if _, bound := claims[i].Annotations[bindCompleted]; !bound {
+	if !bound(&claims[i]) {
 		return true
 	}
 	return pod != nil && claims[i].CreationTimestamp.Add(madeTogether).After(pod.CreationTimestamp.Time)
@@ -89,4 +89,16 @@ func neverStarted(pod *corev1.Pod) bool {
 func going(claim *metav1.PartialObjectMetadata) bool {
 	return claim.DeletionTimestamp != nil ||
 		slices.ContainsFunc(claim.OwnerReferences, func(o metav1.OwnerReference) bool { return o.Kind == "Pod" })
+}
+
+// bindCompleted is what a claim bears once it has a volume (kubernetes v1.37
+// pkg/controller/volume/persistentvolume bindClaimToVolume). No pod is scheduled before
+// that (pkg/scheduler/framework/plugins/volumebinding isPVCFullyBound).
+const bindCompleted = "pv.kubernetes.io/bind-completed"
+
+// bound says that a claim has a volume. Whether a pod has ever written to that cannot be
+// seen: with volumeBindingMode Immediate a claim gets one without a pod.
+func bound(claim *metav1.PartialObjectMetadata) bool {
+	_, ok := claim.Annotations[bindCompleted]
+	return ok
 }

@@ -18,7 +18,8 @@ import (
 
 // claim is the volume claim of that name, of cart.
 func claim(name string, change ...func(*corev1.PersistentVolumeClaim)) *corev1.PersistentVolumeClaim {
-	out := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Labels: cart().PodSelector()}}
+	out := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Labels: cart().PodSelector(),
+		Annotations: map[string]string{"pv.kubernetes.io/bind-completed": "yes"}}}
 	for _, c := range change {
 		c(out)
 	}
@@ -34,12 +35,18 @@ func isBeingDeleted(c *corev1.PersistentVolumeClaim) {
 	c.DeletionTimestamp, c.Finalizers = &now, []string{"kubernetes.io/pvc-protection"}
 }
 
+// isUnbound: no pod has ever been scheduled with it, so nothing is in it.
+func isUnbound(c *corev1.PersistentVolumeClaim) {
+	c.Annotations = map[string]string{"volume.kubernetes.io/storage-provisioner": "rancher.io/local-path"}
+}
+
 func isOthers(c *corev1.PersistentVolumeClaim) { c.Labels = map[string]string{"app": "shop"} }
 
 func TestTheClaimsOfPodsThatLeaveAreSeen(t *testing.T) {
 	c := fake.NewClientBuilder().WithObjects(
 		claim("data-cart-0"), claim("data-cart-3", goesWithItsPod), claim("data-cart-12", isBeingDeleted), claim("data-cart-5"),
-		claim("data-cart-04"), claim("data-cart-b-7"), claim("other-cart-8"), claim("data-cart-9", isOthers)).Build()
+		claim("data-cart-04"), claim("data-cart-b-7"), claim("other-cart-8"), claim("data-cart-9", isOthers),
+		claim("data-cart-4", isUnbound), claim("data-cart-6", isUnbound, goesWithItsPod), claim("data-cart-7", isUnbound, isBeingDeleted)).Build()
 	v := cart()
 	o := Observer{Reader: c}
 	if seen, err := o.claims(t.Context(), v); err != nil || len(seen) > 0 {
@@ -53,6 +60,8 @@ func TestTheClaimsOfPodsThatLeaveAreSeen(t *testing.T) {
 	want := []model.Leftover{
 		{Claim: "data-cart-3", Ordinal: 3, Going: true},
 		{Claim: "data-cart-5", Ordinal: 5},
+		{Claim: "data-cart-6", Ordinal: 6, Going: true},
+		{Claim: "data-cart-7", Ordinal: 7, Going: true},
 		{Claim: "data-cart-12", Ordinal: 12, Going: true},
 	}
 	if have := leftovers("cart", 3, seen); !reflect.DeepEqual(have, want) {
@@ -93,10 +102,8 @@ func TestAVolumeThatNothingCanBeOnIsSeen(t *testing.T) {
 	crashed := container(corev1.ContainerStatus{RestartCount: 1, State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}})
 	ended := container(corev1.ContainerStatus{State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{}}})
 	runs := func(p *corev1.Pod) { p.Status.Phase = corev1.PodRunning }
-	bound := func(c *corev1.PersistentVolumeClaim) {
-		c.CreationTimestamp, c.Annotations = made, map[string]string{bindCompleted: "yes"}
-	}
-	unbound := func(c *corev1.PersistentVolumeClaim) { c.CreationTimestamp = made }
+	bound := func(c *corev1.PersistentVolumeClaim) { c.CreationTimestamp = made }
+	unbound := func(c *corev1.PersistentVolumeClaim) { c.CreationTimestamp, c.Annotations = made, nil }
 	for name, c := range map[string]struct {
 		claim *corev1.PersistentVolumeClaim
 		pod   *corev1.Pod

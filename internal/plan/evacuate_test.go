@@ -294,7 +294,7 @@ func TestALoneServerThatHasHandedOverIsWaitedForUntilItHasLeft(t *testing.T) {
 		{name: "its pod is on its way out", given: lone(), change: both(isPrimary(1), leave(0), at(0, func(n *model.Node) {
 			n.Phase, n.Ready = model.PodTerminating, false
 		})), hold: model.PodStarting, of: "v-0"},
-		{name: "it starts elsewhere", given: lone(), change: both(isPrimary(1), at(0, absent)), hold: model.NotSynced, of: "v-0"},
+		{name: "it starts elsewhere", given: lone(), change: both(isPrimary(1), at(0, absent)), hold: model.PodStarting, of: "v-0"},
 		{name: "the wish is taken back, or it is elsewhere", given: lone(), change: isPrimary(1), step: "hand over v-1 to v-0"},
 		{name: "the other host is to be left, too", given: lone(), change: both(isPrimary(1), leave(0, 1)), hold: model.EvacuationWaits, of: "v-1"},
 		{name: "the extra pod was started on a host that is to be left, too, and says so", given: lone(), change: leave(0, 1),

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"time"
 
 	"github.com/valkeeper/valkeeper/internal/model"
 	"github.com/valkeeper/valkeeper/internal/rollout"
@@ -56,7 +57,7 @@ func scaleIn(rules topology.Rules, policy model.Policy, shard model.Shard, prima
 		if n.Down() && shard.Stale(n) {
 			return model.Decision{} // the rollout may have to restart it first
 		}
-		return hold(shard, model.NotSynced, n.Name, "no pod leaves before it has synced: "+rollout.WhyNotSynced(primary, n))
+		return notYet(shard, primary, n)
 	}
 	if primary.Ordinal >= policy.Nodes {
 		return leavingPrimary(rules, policy, shard, stay)
@@ -64,8 +65,17 @@ func scaleIn(rules topology.Rules, policy model.Policy, shard model.Shard, prima
 	if onlyHeir(rules, policy, shard, leaving) {
 		return model.Decision{} // the role has still to move, and only there it could
 	}
+	if d := rollout.Written(shard, stay); d.Made() {
+		return d
+	}
+	if d := remade(shard, leaving); d.Made() {
+		return d
+	}
 	if leaving.Down() {
 		return model.Do(model.Scale{From: shard.Size, To: shard.Size - 1})
+	}
+	if d := rollout.Unwritten(shard, stay); d.Made() {
+		return d
 	}
 	if holds := rules.RestartGates(shard); len(holds) > 0 {
 		return model.Wait(holds...)
@@ -74,6 +84,35 @@ func scaleIn(rules topology.Rules, policy model.Policy, shard model.Shard, prima
 		return d
 	}
 	return model.Do(model.Scale{From: shard.Size, To: shard.Size - 1})
+}
+
+// remaking is what the StatefulSet's controller is given to make a pod that has gone: it
+// takes it milliseconds, unless the pod is refused.
+const remaking = 5 * time.Second
+
+// remade holds while a pod that is to leave has only just gone. Kubernetes deletes a claim
+// with the pod that leaves, and without a pod leaves the claim (kubernetes v1.37
+// pkg/controller/statefulset fixPodClaim). After that time the pod is taken to be refused, and
+// is given up without: to wait for it would keep the shard from all else that is asked of
+// it. Its claim may then stay. The operator has no right to delete claims, on purpose: none
+// of its mistakes can cost data in that way. One that is not bound keeps nobody waiting
+// (observe's leftovers), for any other leftover says what to do.
+func remade(shard model.Shard, leaving model.Node) model.Decision {
+	if leaving.Phase != model.PodAbsent || leaving.AbsentFor >= remaking {
+		return model.Decision{}
+	}
+	return model.Wait(model.Hold{Shard: shard.Name, Reason: model.PodStarting, Node: leaving.Name, After: remaking - leaving.AbsentFor,
+		Detail: "it is to leave, and is just being made anew: a volume claim goes only with its pod"})
+}
+
+// notYet holds for a node that stays and has not synced.
+func notYet(shard model.Shard, primary, n model.Node) model.Decision {
+	h := model.Hold{Shard: shard.Name, Reason: model.NotSynced, Node: n.Name, Detail: rollout.WhyNotSynced(primary, n)}
+	if n.Down() {
+		h = rollout.WhyDown(shard, primary, n)
+	}
+	h.Detail = "no pod leaves before it has synced: " + h.Detail
+	return model.Wait(h)
 }
 
 // leavingPrimary hands over to a node that stays. While none of those is fresh

@@ -59,7 +59,9 @@ func leftover(shard model.Shard, ordinal int) model.Decision {
 		if l.Ordinal != ordinal {
 			continue
 		}
-		detail := fmt.Sprintf("the claim %s of an earlier pod of that name is still there: delete it if its data are not needed any more", l.Claim)
+		detail := fmt.Sprintf("the volume claim %[1]s is there already, and belongs to no pod: that of a pod that was refused, or had just gone, "+
+			"when it was not wished for any more, or of an earlier instance of that name; Kubernetes deletes a claim only with its pod. "+
+			"If you do not need what is in it: kubectl delete pvc %[1]s", l.Claim)
 		if l.Going {
 			detail = fmt.Sprintf("the claim %s of an earlier pod of that name is about to go; if it does not, see which finalizers or pods keep it", l.Claim)
 		}

@@ -121,7 +121,7 @@ func TestALoneServerIsRolledWithoutAnOutage(t *testing.T) {
 		{name: "in a quiet second", given: base(), change: func(s *model.Shard) { s.Traffic.Quiet = 0 }, hold: model.ServicesBusy},
 		{name: "then the old one is drained", given: base(), change: isPrimary(1), step: "drain v-0"},
 		{name: "and restarted", given: base(), change: both(isPrimary(1), at(0, drainedNode)), step: "restart v-0 (it runs an older revision)"},
-		{name: "the extra one does not go while it is away", given: base(), change: both(isPrimary(1), at(0, absent)), hold: model.NotSynced, of: "v-0"},
+		{name: "the extra one does not go while it is away", given: base(), change: both(isPrimary(1), at(0, absent)), hold: model.PodStarting, of: "v-0"},
 		{name: "nor before it has synced", given: base(), change: both(isPrimary(1), revised(0, "new"), at(0, func(n *model.Node) {
 			n.Server.Syncing, n.Server.LinkUp, n.InService, n.Ready = true, false, false, false
 		})), hold: model.NotSynced, of: "v-0"},
@@ -214,6 +214,103 @@ func TestAClaimThatIsLeftIsWaitedFor(t *testing.T) {
 		{name: "but nothing waits for it", given: rolling(), change: left(3, true), step: "drain v-2"},
 		{name: "what nobody has asked to go is the user's to keep", given: alone(healthy()), change: left(1, false)},
 	})
+}
+
+// A claim goes only with a pod. One that was never made, or has just been deleted by force,
+// would leave its claim for ever.
+func TestAnExtraPodThatIsNotThereLeavesWithItsClaimIfItCan(t *testing.T) {
+	taken := func() model.Snapshot { return durable(surged(alone(healthy()))) } // the change was taken back
+	lacking := func(since time.Duration) func(*model.Shard) {
+		return at(1, func(n *model.Node) {
+			absent(n)
+			n.AbsentFor = since
+		})
+	}
+	bad := both(at(1, starting), at(1, func(n *model.Node) { n.Revision, n.Admitted = "bad", false }))
+	never := policed(durable(surged(alone(rolling()))), mode(model.SurgeNever))
+	run(t, []incident{
+		{name: "it has just gone, and is about to be made anew", given: taken(), change: lacking(time.Second), hold: model.PodStarting, of: "v-1"},
+		{name: "it was refused all along", given: taken(), change: lacking(time.Minute), step: "scale from 2 to 1 pods"},
+		{name: "it is there, and has not started", given: taken(), change: at(1, starting), step: "scale from 2 to 1 pods"},
+		{name: "it never came up, and is not evicted before it leaves", given: taken(), change: bad, step: "scale from 2 to 1 pods"},
+		{name: "nor when none is wished for in mid-roll", given: never, change: bad, step: "scale from 2 to 1 pods"},
+		{name: "but is replaced while it is wished for", given: durable(surged(alone(rolling()))), change: bad,
+			step: "restart v-1 (it has never been in service, and its revision is superseded)"},
+	})
+}
+
+func TestAHoldForAClaimThatBelongsToNoPodSaysHowToGetRidOfIt(t *testing.T) {
+	snap := alone(rolling())
+	snap.Shards[0].Leftovers = []model.Leftover{{Claim: "data-v-1", Ordinal: 1}}
+	p, err := plan.Next(snap)
+	if err != nil || len(p.Holds) != 1 {
+		t.Fatalf("%v, %v", p, err)
+	}
+	for _, want := range []string{"data-v-1", "refused", "only with its pod", "kubectl delete pvc data-v-1"} {
+		if !strings.Contains(p.Holds[0].Detail, want) {
+			t.Errorf("%q does not say %q", p.Holds[0].Detail, want)
+		}
+	}
+}
+
+// A server of 8.1 that writes its first append-only file since a full synchronisation has
+// nothing of that on its disk (conformance, first_log_test.go).
+func TestNoPodGoesWhoseDiskMayBeTheOnlyOneWithEverything(t *testing.T) {
+	writes := func(i int) func(*model.Shard) { return at(i, func(n *model.Node) { n.Server.Rewriting = true }) }
+	fails := func(i int) func(*model.Shard) {
+		return at(i, func(n *model.Node) { n.Server.Unsaved = model.UnsavedRewrite })
+	}
+	lone := func() model.Snapshot { return durable(surged(alone(healthy()))) }
+	roll := func() model.Snapshot { return durable(surged(alone(rolling()))) }
+	two := func() model.Snapshot { return durable(surged(pair(healthy()))) }
+	drained := at(1, drainedNode)
+	gone := at(1, func(n *model.Node) {
+		absent(n)
+		n.AbsentFor = time.Minute
+	})
+	run(t, []incident{
+		{name: "the extra one stays", given: lone(), change: writes(0), hold: model.Persisting, of: "v-0"},
+		{name: "also when it is drained", given: lone(), change: both(writes(0), drained), hold: model.Persisting, of: "v-0"},
+		{name: "also when it is away: its volume is what counts", given: lone(), change: both(writes(0), gone), hold: model.Persisting, of: "v-0"},
+		{name: "until the file is written", given: lone(), change: drained, step: "scale from 2 to 1 pods"},
+		{name: "also while there is no room for the file", given: lone(), change: both(fails(0), drained), hold: model.NotPersisting, of: "v-0"},
+		{name: "but one that does not run helps nobody", given: lone(), change: both(fails(0), gone), step: "scale from 2 to 1 pods"},
+		{name: "one file of those that stay is enough", given: two(), change: writes(0), step: "drain v-2"},
+		{name: "it is not while nobody has one", given: two(), change: both(writes(0), fails(1)), hold: model.Persisting, of: "v-0"},
+		{name: "the old primary is not restarted before the new one has one", given: roll(), change: both(isPrimary(1), writes(1)),
+			hold: model.Persisting, of: "v-1"},
+		{name: "nor when it has been drained", given: roll(), change: both(isPrimary(1), writes(1), at(0, drainedNode)), hold: model.Persisting, of: "v-1"},
+		{name: "a change may be what mends a file that cannot be written", given: roll(), change: both(isPrimary(1), fails(1), at(0, drainedNode)),
+			step: "restart v-0 (it runs an older revision)"},
+		{name: "no role moves to a server that has none yet", given: roll(), change: writes(1), hold: model.Persisting, of: "v-1"},
+		{name: "nor back to one", given: lone(), change: both(isPrimary(1), writes(0)), hold: model.Persisting, of: "v-0"},
+		{name: "but from one that is on its way out", given: roll(), change: both(writes(1), at(0, func(n *model.Node) {
+			n.Phase, n.TerminatingFor = model.PodTerminating, time.Second
+		})), step: "hand over v-0 to v-1"},
+		{name: "a file that is written anew keeps no roll of three", given: rolling(), change: writes(0), step: "drain v-2"},
+	})
+}
+
+// The extra pod has the role, and the first one does not come back with a second change.
+func TestWhatKeepsTheExtraPodSaysWhyTheFirstOneIsDown(t *testing.T) {
+	for trouble, reason := range map[string]model.Reason{
+		"CrashLoopBackOff: its server ended with code 1: Bad directive":       model.NodeDown,
+		"it cannot be scheduled: 1 node(s) had volume node affinity conflict": model.NodeDown,
+		"": model.PodStarting,
+	} {
+		snap := surged(alone(healthy()))
+		s := &snap.Shards[0]
+		isPrimary(1)(s)
+		starting(&s.Nodes[0])
+		s.Nodes[0].Trouble = trouble
+		p, err := plan.Next(snap)
+		if err != nil || len(p.Steps) > 0 || len(p.Holds) == 0 {
+			t.Fatalf("%v, %v", p, err)
+		}
+		if h := p.Holds[0]; h.Reason != reason || h.Node != "v-0" || !strings.Contains(h.Detail, trouble) {
+			t.Errorf("%s", h)
+		}
+	}
 }
 
 func TestACopyThatIsOnlyLeftOnAPodThatLeavesIsCalledBack(t *testing.T) {

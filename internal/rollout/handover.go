@@ -58,6 +58,10 @@ func HandOverOn(terms Terms, rules topology.Rules, policy model.Policy, shard mo
 			return d
 		}
 	}
+	if terms.Suits == nil && target.Server.Rewriting {
+		return hold(shard, model.Persisting, target.Name, "no role moves to it before its append-only file is written: "+
+			"should it end just afterwards, it would come back with less, and be taken for the last primary that has kept every write")
+	}
 	if holds := rules.HandoverGates(shard, target); len(holds) > 0 {
 		return model.Wait(holds...)
 	}
@@ -145,7 +149,7 @@ func whyNot(shard model.Shard, primary, n model.Node, maxLag int64) (h model.Hol
 	case n.Phase == model.PodTerminating || n.Ordinal >= shard.Size:
 		return because(model.PodStarting, "its pod is on its way out")
 	case n.Phase != model.PodRunning || (n.Down() && n.Trouble != ""):
-		return downHold(shard, primary, n), true
+		return WhyDown(shard, primary, n), true
 	case heir && !synced:
 		return because(model.NotSynced, WhyNotSynced(primary, n))
 	case n.Evacuate != "":

@@ -78,7 +78,7 @@ func whileDown(policy model.Policy, shard model.Shard, primary model.Node) model
 			return model.Do(model.Restart{Node: n.Ref, Revision: shard.Revision,
 				Why: "it has lost its primary, which runs the newest revision; its own is superseded"})
 		}
-		h := downHold(shard, primary, n)
+		h := WhyDown(shard, primary, n)
 		h.Detail += canary(policy, shard, n)
 		holds = append(holds, h)
 	}
@@ -105,8 +105,8 @@ func cannotFollow(shard model.Shard, primary, n model.Node) bool {
 		srv.Answered && srv.Role == model.RoleReplica && srv.Follows == primary.Address && !srv.LinkUp && !srv.Loading
 }
 
-// downHold says what is the matter with a node that is down.
-func downHold(shard model.Shard, primary, n model.Node) model.Hold {
+// WhyDown says what is the matter with a node that is down.
+func WhyDown(shard model.Shard, primary, n model.Node) model.Hold {
 	h := model.Hold{Shard: shard.Name, Node: n.Name, Reason: model.NodeDown}
 	switch {
 	case n.Phase == model.PodTerminating:
@@ -196,6 +196,10 @@ func othersSynced(shard model.Shard, primary, victim model.Node, maxLag int64) m
 func restart(rules topology.Rules, policy model.Policy, shard model.Shard, n model.Node, why string) model.Decision {
 	if n.Server.Rewriting {
 		return hold(shard, model.Persisting, n.Name, "it writes its append-only file and would refuse to shut down; it restarts afterwards")
+	}
+	others := slices.DeleteFunc(slices.Clone(shard.Nodes), func(o model.Node) bool { return o.Name == n.Name })
+	if d := Written(shard, others); d.Made() {
+		return d
 	}
 	if holds := rules.RestartGates(shard); len(holds) > 0 {
 		return model.Wait(holds...)

@@ -11,11 +11,20 @@ import (
 // Such a pod is down already, and holds no acknowledged write that is not
 // elsewhere (in its volume, if it has one, or on the other nodes), unless the
 // shard has just lost its primary.
+//
+// One that is not wished for any more is left to the scaling in. Its eviction would only
+// risk that the StatefulSet is scaled in in the very moment in which there is no pod:
+// Kubernetes deletes a claim with the pod that leaves (kubernetes v1.37
+// pkg/controller/statefulset fixPodClaim), and so would leave this one for ever.
 func Superseded(policy model.Policy, shard model.Shard) model.Decision {
 	if policy.Strategy != model.StrategyHandover || policy.Paused {
 		return model.Decision{}
 	}
+	wished := shard.Wished(policy)
 	for _, n := range shard.Nodes {
+		if n.Ordinal >= wished {
+			continue
+		}
 		never := !shard.Served(n) && n.Down() && n.Server.Role != model.RolePrimary
 		if never && shard.Stale(n) && n.Phase != model.PodTerminating && !lastCopy(shard, n) {
 			return model.Do(model.Restart{Node: n.Ref, Revision: shard.Revision,

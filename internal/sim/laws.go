@@ -31,7 +31,7 @@ func (r *run) checkPlan(s *State, p planned) {
 			continue
 		}
 		stale = true
-		if s.neverUp(i) && !r.world.spec(s).Paused && (p.op.kind != stepRestart || s.n[p.op.a].gate != gateNever) {
+		if s.neverUp(i) && r.wished(s, i) && !r.world.spec(s).Paused && (p.op.kind != stepRestart || s.n[p.op.a].gate != gateNever) {
 			r.Violate(12, "%s was never in service and is superseded, and the plan is to %s %v", podNames[i], p.op, p.holds)
 		}
 	}
@@ -41,6 +41,13 @@ func (r *run) checkPlan(s *State, p planned) {
 	if r.world.oversized(s) && p.step == nil && len(p.holds) == 0 {
 		r.Violate(0, "a pod more than is wished for stays, and there is neither a step nor a hold")
 	}
+}
+
+// wished: law 12 is about pods that are to come up. An extra one that is not wished for any
+// more only leaves.
+func (r *run) wished(s *State, i int) bool {
+	nodes := int(r.world.spec(s).Nodes)
+	return i < nodes || i == nodes && r.world.surges(s) && r.staleBelow(s, nodes)
 }
 
 // served: a silent server that was promoted and has never served is a primary to
@@ -159,6 +166,7 @@ func (r *run) checkTakeDown(s *State, i int, scaling bool) {
 			r.Violate(10, "%s is part of a FAILOVER that runs", name)
 		}
 	}
+	r.onDisk(s, i, scaling)
 	if s.down(i) || n.phase == absent {
 		return
 	}
@@ -178,6 +186,31 @@ func (r *run) checkTakeDown(s *State, i int, scaling bool) {
 	case n.clients && n.drain != drainPassed:
 		r.Violate(7, "%s is to go with clients that have not had their time", name)
 	}
+}
+
+// onDisk: law 9. Where every write is logged, no disk goes, and no server is restarted to
+// take another's copy, that alone has what would be there again if all servers crashed.
+func (r *run) onDisk(s *State, victim int, scaling bool) {
+	if r.world.Persist != Log || !scaling && s.down(victim) {
+		return
+	}
+	var others writes
+	for j := range s.n {
+		if j != victim && j < int(s.size) {
+			others |= s.n[j].logged()
+		}
+	}
+	if only := s.owed & s.n[victim].logged() &^ others; only != 0 {
+		r.Violate(9, "%s is to go, and acknowledged writes %b are on no other disk", podNames[victim], only)
+	}
+}
+
+// logged is what is on the disk of a server that logs every write.
+func (n *node) logged() writes {
+	if n.proc != procUp || n.logging {
+		return n.diskSet
+	}
+	return n.set
 }
 
 // checkEvict: laws 1, 3 and 8 at the eviction itself.

@@ -24,6 +24,7 @@ const (
 	moveSync
 	moveSynced
 	moveResume
+	moveLogged
 	moveReplicate
 	moveLong
 	moveWrite
@@ -67,6 +68,7 @@ var moveText = map[MoveKind]string{
 	moveSync:          "%s begins a full synchronisation",
 	moveSynced:        "%s has synchronised in full",
 	moveResume:        "%s resumes its link",
+	moveLogged:        "%s has written its first log",
 	moveReplicate:     "%s has caught up",
 	moveLong:          "the link of %s has been down for long",
 	moveWrite:         "%s acknowledges a write",

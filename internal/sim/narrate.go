@@ -87,6 +87,7 @@ func (n node) String() string {
 	add(n.long, "for-long")
 	add(n.deaf, "deaf")
 	add(n.former, "former")
+	add(n.logging, "logging")
 	add(n.cut, "cut")
 	add(n.broken, "broken")
 	add(n.clients, "clients")

@@ -11,6 +11,12 @@ func (r *run) serverMoves(s *State) {
 			r.node(s, moveLoaded, i, func(_ *State, n *node) { n.proc = procUp })
 			continue
 		}
+		if n.logging {
+			r.node(s, moveLogged, i, func(_ *State, n *node) {
+				n.logging = false
+				r.world.save(n, false)
+			})
+		}
 		switch n.role {
 		case roleReplica:
 			r.replicaMoves(s, i)
@@ -63,8 +69,12 @@ func (r *run) replicaMoves(s *State, i int) {
 
 func (w *World) fullSync(n, p *node) {
 	n.link, n.set, n.hist, n.hist2 = linkUp, p.set, p.hist, 0
-	if w.Persist != Nothing {
+	switch w.Persist {
+	case Snapshots:
 		n.diskSet, n.diskHist = n.set, n.hist
+	case Log:
+		n.logging = true
+	case Nothing:
 	}
 }
 
@@ -160,10 +170,11 @@ func (r *run) die(s *State, i int, clean, writeOff bool) {
 	s.owed &= r.world.lasting(s)
 }
 
-// save is what is on the disk when the process has ended.
+// save is what is on the disk when the process has ended. One that writes its first log
+// refuses to end until it is killed.
 func (w *World) save(n *node, clean bool) {
 	switch {
-	case w.Persist == Nothing:
+	case w.Persist == Nothing, n.logging:
 	case w.Persist == Log:
 		n.diskHist, n.diskSet = 0, n.set
 	case clean:

@@ -92,6 +92,7 @@ type node struct {
 	broken                    bool // its container cannot start again
 	clients                   bool // somebody is connected to it
 	stray                     bool // a user made it primary
+	logging                   bool // it writes its first log since a full synchronisation
 	foreign                   bool // somebody else than the operator ended its pod
 	evac                      bool // its host is to be emptied
 	term                      uint8
@@ -244,7 +245,7 @@ func (n *node) tidy() {
 	}
 	if n.proc == procDead {
 		n.role, n.follows, n.link, n.fail, n.target = 0, nobody, 0, 0, 0
-		n.hist, n.hist2, n.off2, n.set, n.clients, n.stray, n.frozen = 0, 0, 0, 0, false, false, false
+		n.hist, n.hist2, n.off2, n.set, n.clients, n.stray, n.frozen, n.logging = 0, 0, 0, 0, false, false, false, false
 	}
 	if n.role != roleReplica {
 		n.follows, n.link = nobody, linkDown

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/valkeeper/valkeeper/internal/model"
 )
@@ -20,6 +21,9 @@ func surging() []Trial {
 			snap.Policy.Surge = model.SurgeNever
 		}}, two},
 		{Mutant{Name: "the extra node is not waited for", See: withoutExtra}, two},
+		{blind("a log that is being written passes for written", func(_ *model.Shard, n *model.Node) {
+			n.Server.Rewriting = false
+		}), surgingAlone("1 node and an extra one, append-only files").with(func(w *World) { w.Durable, w.Persist = true, Log })},
 		{blind("the extra node passes for the newest revision", func(s *model.Shard, n *model.Node) {
 			if n.Ordinal == 2 && n.Admitted && s.Revision != "" {
 				n.Revision = s.Revision
@@ -36,7 +40,9 @@ func surging() []Trial {
 		}), one},
 		{Mutant{Name: "the extra node leaves while the last other one is away", Decide: func(snap model.Snapshot, p *model.Plan) {
 			shard := snap.Shards[0]
-			away := slices.ContainsFunc(p.Holds, func(h model.Hold) bool { return h.Reason == model.NotSynced && h.Node == "v-0" })
+			away := slices.ContainsFunc(p.Holds, func(h model.Hold) bool {
+				return strings.HasPrefix(h.Detail, "no pod leaves before it has synced") && h.Node == "v-0"
+			})
 			if away && shard.Size == 2 && p.Steps["v"] == nil {
 				p.Steps["v"] = model.Scale{From: 2, To: 1}
 			}

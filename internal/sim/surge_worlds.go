@@ -33,6 +33,13 @@ func surgeWorlds() []World {
 		mendedWithSurge("1 node and an extra one, a bad image, then mended").with(func(w *World) {
 			w.Faults, w.MaxFaults = crashes, 1
 		}),
+		surgingAlone("1 node and an extra one, append-only files").with(func(w *World) {
+			w.Durable, w.Persist, w.Faults, w.MaxFaults, w.MaxWrites = true, Log, Faults{Crash: true}, 1, 1
+		}),
+		surgingAlone("1 node and an extra one, a bad image, then taken back").with(func(w *World) {
+			w.Specs = []Spec{{Rev: 0, Nodes: 1}, {Rev: 1, Nodes: 1, Bad: true}, {Rev: 0, Nodes: 1}}
+			w.Durable, w.Faults, w.MaxFaults, w.MaxCrashes = true, crashes, 1, 1
+		}),
 		surgingAlone("1 node and an extra one, changed again in mid-roll").with(func(w *World) {
 			w.Specs, w.MaxFaults = []Spec{{Rev: 0, Nodes: 1}, {Rev: 1, Nodes: 1}, {Rev: 2, Nodes: 1}}, 1
 			w.Faults = Faults{Crash: true}

@@ -124,7 +124,7 @@ func (w *World) viewServer(s *State, i int) model.Server {
 		Answered: true, Role: model.Role(n.role), Loading: n.proc == procLoading,
 		Keys: int64(n.set.count()), Offset: int64(n.set.count()),
 		ReplID: replID(i, n.hist), ReplID2: replID(i, n.hist2),
-		Offset2: int64(n.off2), FailingOver: n.fail != failNone,
+		Offset2: int64(n.off2), FailingOver: n.fail != failNone, Rewriting: n.logging,
 	}
 	if n.hist2 == 0 {
 		srv.ReplID2 = ""

@@ -12,7 +12,8 @@ type Persistence int
 const (
 	// Snapshots keep the history, but only up to the last one taken.
 	Snapshots Persistence = iota
-	// Log keeps every write, and forgets the history.
+	// Log keeps every write, and forgets the history. After a full synchronisation it is
+	// written in a while; until then the disk has what it had before.
 	Log
 	// Nothing survives the process.
 	Nothing
