@@ -25,28 +25,48 @@ const toDrain = 10 * time.Minute
 // of all topologies on it: a drain finds its way through, and nothing is lost.
 func TestEveryHostIsDrainedInTurnAndNoWriteIsLost(t *testing.T) {
 	w := enter(t)
+	w.drainsEach([]drained{
+		{w.make("alone", single, bed.InMemory()), 0},
+		{w.make("pair", bed.InMemory(), bed.Replicas(1)), 1},
+		{w.make("watched", bed.Watched(2), bed.InMemory()), 2},
+		{w.sharded("sharded", 3, 1, bed.InMemory()), 1},
+	}, true)
+}
+
+// The volumes of the test bed are bound to their hosts: whoever is sent away comes back only
+// when its host does.
+func TestHostsThatVolumesAreBoundToAreDrainedInTurnAndNoWriteIsLost(t *testing.T) {
+	w := enter(t)
+	w.drainsEach([]drained{
+		{w.make("alone", single, bed.LogWrites()), 0},
+		{w.make("pair", bed.Replicas(1)), 1},
+	}, false)
+}
+
+// drained is an instance whose hosts are drained, and how many replicas it has.
+type drained struct {
+	*bed.Instance
+	replicas int32
+}
+
+// drainsEach drains each host in turn. Movable: the pods come up elsewhere meanwhile.
+func (w *world) drainsEach(instances []drained, movable bool) {
+	w.Helper()
 	hosts, err := cluster.Hosts(w.ctx)
 	w.must(err)
 	if len(hosts) < 2 {
-		t.Skipf("hosts %v: there is nowhere to go", hosts)
+		w.Skipf("hosts %v: there is nowhere to go", hosts)
 	}
-	t.Cleanup(func() {
+	w.Cleanup(func() {
 		for _, host := range hosts {
 			if err := cluster.Uncordon(context.Background(), host); err != nil {
-				t.Errorf("uncordon %s: %v", host, err)
+				w.Errorf("uncordon %s: %v", host, err)
 			}
 		}
 	})
-	instances := []*bed.Instance{
-		w.make("alone", single, bed.InMemory()),
-		w.make("pair", bed.InMemory(), bed.Replicas(1)),
-		w.make("watched", bed.Watched(2), bed.InMemory()),
-		w.sharded("sharded", 3, 1, bed.InMemory()),
-	}
 	var ledgers []*bed.Ledger
-	for k, i := range instances {
-		load := bed.Light.Expecting([]int32{0, 1, 2, 1}[k])
-		ledgers = append(ledgers, w.write(i, load))
+	for _, i := range instances {
+		ledgers = append(ledgers, w.write(i.Instance, bed.Light.Expecting(i.replicas)))
 	}
 	for _, host := range hosts {
 		for _, l := range ledgers {
@@ -54,22 +74,30 @@ func TestEveryHostIsDrainedInTurnAndNoWriteIsLost(t *testing.T) {
 		}
 		took, err := cluster.Drain(w.ctx, host, toDrain)
 		w.must(err)
-		t.Logf("%s was drained in %v", host, took.Round(time.Second))
-		for _, i := range instances {
-			w.nothingOn(i, host)
-			w.must(i.AwaitReady(w.ctx, toHeal))
+		w.Logf("%s was drained in %v", host, took.Round(time.Second))
+		for k, i := range instances {
+			w.nothingOn(i.Instance, host)
+			if movable {
+				w.must(i.AwaitReady(w.ctx, toHeal))
+			}
+			w.must(ledgers[k].AwaitWrites(w.ctx, 100))
 		}
 		w.primariesGuarded()
 		w.must(cluster.Uncordon(w.ctx, host))
+		if !movable {
+			for _, i := range instances {
+				w.must(i.AwaitRolledOut(w.ctx, toHeal))
+			}
+		}
 	}
 	for k, i := range instances {
 		w.must(i.AwaitRolledOut(w.ctx, toHeal)) // an extra pod has left again, too
 		run := w.kept(ledgers[k])
 		for _, h := range run.Handovers {
-			t.Logf("%s: %s: gap %.1f ms, worst writer %.1f ms", i.Name, h.Shard, h.GapMs, h.WorstClientGapMs)
+			w.Logf("%s: %s: gap %.1f ms, worst writer %.1f ms", i.Name, h.Shard, h.GapMs, h.WorstClientGapMs)
 		}
 		if len(run.Handovers) == 0 {
-			t.Errorf("%s: no role moved although every host was drained", i.Name)
+			w.Errorf("%s: no role moved although every host was drained", i.Name)
 		}
 	}
 }
