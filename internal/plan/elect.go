@@ -146,7 +146,7 @@ func allCopiesSeen(rules topology.Rules, policy model.Policy, shard model.Shard)
 				Why: "it does not run, its revision is superseded, and its data outlive the pod"})
 		}
 		h := model.Hold{Shard: shard.Name, Reason: model.WaitingForCopies, Node: n.Name,
-			Detail: "it may hold the newest data and has not answered yet" + instead(rules, shard)}
+			Detail: "it may hold the newest data and " + whyNotThere(n) + instead(rules, shard)}
 		if n.Trouble != "" {
 			h.Reason, h.Detail = model.NodeDown, n.Trouble+" (it may hold the newest data"+instead(rules, shard)+")"
 		}
@@ -166,6 +166,17 @@ func instead(rules topology.Rules, shard model.Shard) string {
 		}
 	}
 	return ""
+}
+
+// whyNotThere says what is missing until a copy can be compared.
+func whyNotThere(n model.Node) string {
+	switch {
+	case !n.Server.Answered:
+		return "has not answered yet"
+	case n.Server.Loading:
+		return "still loads it"
+	}
+	return "its pod is on its way out: the next one of that name is waited for"
 }
 
 // mayHoldCopy says whether a node that does not answer may come back with data:
@@ -235,14 +246,18 @@ func promoteEmpty(rules topology.Rules, shard model.Shard, able []model.Node) mo
 	return promotion(rules, shard, first, why)
 }
 
-// promoteRemembered falls back to the last primary that was seen when its server
-// forgot its history and its place in it: an append-only file keeps neither, but
-// every write. A snapshot of a history that nobody remembers is another matter:
-// it may be an old one. No key count is ever a reason: more keys are not newer
-// keys.
+// promoteRemembered falls back to the last primary that was seen, by us or by those who
+// elect without us, when its server forgot its history and its place in it: an
+// append-only file keeps neither, but every write. A snapshot of a history that nobody
+// remembers is another matter: it may be an old one. No key count is ever a reason: more
+// keys are not newer keys.
 func promoteRemembered(rules topology.Rules, shard model.Shard, full []model.Node) model.Decision {
+	last := shard.Memory.Primary
+	if n, known := rules.LastPrimary(shard); known {
+		last = n.Name
+	}
 	for _, n := range full {
-		if n.Name == shard.Memory.Primary && n.Server.Offset == 0 {
+		if n.Name == last && n.Server.Offset == 0 {
 			return promotion(rules, shard, n, "the copies have no common history, and it was the last primary")
 		}
 	}

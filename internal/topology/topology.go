@@ -51,6 +51,11 @@ type Rules interface {
 	// Vacancy is asked next, when no node of a shard is primary and none that cannot be
 	// seen may be. Nothing means that the best copy is to be found and promoted.
 	Vacancy(shard model.Shard) model.Decision
+	// LastPrimary is whom the others know as the shard's last primary: those who may have
+	// elected one while no operator saw it. It is asked where copies have forgotten their
+	// histories. Not known means that nobody else knows; an empty node, that what they know
+	// is at odds with the operator's memory, and which is newer cannot be told.
+	LastPrimary(shard model.Shard) (n model.Node, known bool)
 	// Promotion makes the chosen copy the primary.
 	Promotion(shard model.Shard, n model.Node, why string) model.Decision
 	// Empty decides about a shard of which no node holds anything, able being
@@ -105,6 +110,8 @@ func (loner) HandoverGates(model.Shard, model.Node) []model.Hold { return nil }
 func (loner) RestartGates(model.Shard) []model.Hold              { return nil }
 
 func (loner) Vacancy(model.Shard) model.Decision { return model.Decision{} }
+
+func (loner) LastPrimary(model.Shard) (model.Node, bool) { return model.Node{}, false }
 
 func (loner) Promotion(_ model.Shard, n model.Node, why string) model.Decision {
 	return model.Do(model.Promote{Node: n.Ref, Why: why})

@@ -65,7 +65,7 @@ func (r *run) nodeFaults(s *State, i int) {
 	if n.proc == dead {
 		return
 	}
-	if f.Crash {
+	if f.Crash && !s.justElected(i, r.world) {
 		r.fault1(s, moveCrash, i, func(s *State, _ *node) { r.die(s, i, false, true) })
 	}
 	if n.proc != up {

@@ -34,7 +34,7 @@ type Trial struct {
 
 // Trials are all mutants, each with one gate removed.
 func Trials() []Trial {
-	return slices.Concat(rolling(), healing(), sharing(), surging(), leaving())
+	return slices.Concat(rolling(), healing(), sharing(), surging(), leaving(), remembering())
 }
 
 // blind makes a mutant that sees every node otherwise.

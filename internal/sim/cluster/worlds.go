@@ -106,6 +106,7 @@ func losses() []World {
 			w.Faults, w.MaxFaults, w.MaxWrites, w.Durable = Faults{Delete: true, Crash: true, Of: shard0}, 2, 1, true
 		}),
 		deletedByForce(),
+		logsCrash(),
 		cluster3("a crash in a roll, append-only files", 0b001).with(func(w *World) {
 			w.Faults, w.MaxFaults, w.MaxWrites, w.Log, w.Bounded = Faults{Crash: true, Of: shard0}, 1, 1, true, true
 		}),

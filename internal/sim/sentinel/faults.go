@@ -22,7 +22,7 @@ func (r *run) faults(s *State) {
 	r.drainFaults(&spent)
 	for i := range s.n {
 		n := &s.n[i]
-		if f.Crash&(1<<i) != 0 && n.up {
+		if f.Crash&(1<<i) != 0 && n.up && !s.justPromoted(i, r.world) {
 			r.node(&spent, moveCrash, i, func(s *State, _ *node) { r.world.die(s, i, false, true) })
 		}
 		if f.Delete&(1<<i) != 0 && n.phase == running {

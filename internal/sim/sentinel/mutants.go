@@ -31,7 +31,7 @@ type Trial struct {
 
 // Trials are all mutants, each with one gate removed.
 func Trials() []Trial {
-	return slices.Concat(promoting(), unheard(), telling(), touching(), rollingSentinels(), leaving(), surging())
+	return slices.Concat(promoting(), unheard(), telling(), touching(), rollingSentinels(), leaving(), surging(), remembering())
 }
 
 // blind makes a mutant that sees every node otherwise.

@@ -102,7 +102,10 @@ func (w *World) die(s *State, i int, clean, writeOff bool) {
 		return
 	}
 	lost := n.primary || len(s.primaries()) == 0
-	if clean {
+	switch {
+	case w.Log:
+		n.diskHist, n.diskSet = 0, n.set
+	case clean:
 		n.diskHist, n.diskSet = n.hist, n.set
 	}
 	heir := lost && s.heir(i)

@@ -39,6 +39,9 @@ type World struct {
 	// NoHello: Sentinels are told by public commands alone.
 	NoHello bool
 	Durable bool
+	// Log: what a server knows outlives it as an append-only file, which keeps every write
+	// and no history.
+	Log bool
 	// Prepare changes the first state.
 	Prepare func(*World, *State)
 

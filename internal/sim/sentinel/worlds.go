@@ -81,6 +81,7 @@ func losses() []World {
 			w.Durable, w.Faults, w.MaxFaults, w.MaxWrites = true, Faults{Crash: node0, Delete: node1, Cuts: cuts}, 2, 1
 			w.Bounded = true // docs/adr/0004
 		}),
+		logsCrash(),
 		calm("1+2, crashes", 3).with(func(w *World) {
 			w.Faults, w.MaxFaults = Faults{Crash: node0}, 2
 		}),

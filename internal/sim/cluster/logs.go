@@ -1,0 +1,35 @@
+package cluster
+
+import (
+	"slices"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
+
+// logsCrash: both servers of a shard crash, one after the other, and have forgotten their
+// histories. The operator may not have looked since the first one did.
+func logsCrash() World {
+	return cluster3("two crashes, append-only files", 0).with(func(w *World) {
+		w.Log, w.Faults, w.MaxFaults, w.MaxWrites, w.MaxCrashes = true, Faults{Crash: true, Of: shard0}, 2, 2, 1
+	})
+}
+
+// justElected: what a log has forgotten the others know, within milliseconds after an
+// election. A crash within those is beyond what is claimed (docs/adr/0004).
+func (s *State) justElected(i int, w *World) bool {
+	return w.Log && s.owned(i) != 0 && !s.agreed(i)
+}
+
+// remembering are mutants that choose among copies without a history by the operator's
+// memory alone.
+func remembering() []Trial {
+	return []Trial{
+		{instead("the operator's memory counts, whomever the others have elected", func(_ model.Snapshot, shard model.Shard, _ model.Step) model.Step {
+			last, ok := shard.Node(shard.Memory.Primary)
+			if !ok || slices.ContainsFunc(shard.Nodes, func(n model.Node) bool { return !n.Server.Held }) {
+				return nil
+			}
+			return model.Release{Node: last.Ref}
+		}), logsCrash()},
+	}
+}
