@@ -31,7 +31,7 @@ const hostNews = 1024
 const hostsPatience = 5 * time.Second
 
 // HostWatch watches the hosts of the Kubernetes cluster for one thing: whether primaries are
-// to leave them. It has a cache of its own, because one that may not be filled, where the
+// to leave them, or they shut down. It has a cache of its own, because one that may not be filled, where the
 // operator has no right to watch nodes, would keep all others from starting.
 type HostWatch struct {
 	Evacuations *observe.Evacuations
@@ -80,7 +80,7 @@ func (h *HostWatch) handler() toolscache.ResourceEventHandler {
 				obj = gone.Obj
 			}
 			if host, ok := obj.(*corev1.Node); ok {
-				h.note(host, "") // whether it is lost is another question (observe.LostHosts)
+				h.note(host, observe.Departure{}) // whether it is lost is another question (observe.LostHosts)
 			}
 		},
 	}
@@ -88,15 +88,15 @@ func (h *HostWatch) handler() toolscache.ResourceEventHandler {
 
 func (h *HostWatch) hear(obj any) {
 	if host, ok := obj.(*corev1.Node); ok {
-		h.note(host, observe.WhyEvacuate(host))
+		h.note(host, observe.DepartureOf(host))
 	}
 }
 
-func (h *HostWatch) note(host *corev1.Node, why string) {
-	if !h.Evacuations.Note(host.Name, why) {
+func (h *HostWatch) note(host *corev1.Node, now observe.Departure) {
+	if !h.Evacuations.Note(host.Name, now) {
 		return
 	}
-	if why != "" {
+	if now != (observe.Departure{}) {
 		h.calm.Expect()
 	}
 	select {
@@ -147,7 +147,7 @@ func instancesOn(ctx context.Context, pods client.Reader, host string) []reconci
 	return out
 }
 
-// stripHost keeps of a host what an evacuation is read from: there may be thousands, and
+// stripHost keeps of a host what a departure is read from: there may be thousands, and
 // each tells of its images and conditions all day.
 func stripHost(obj any) (any, error) {
 	host, ok := obj.(*corev1.Node)
@@ -157,6 +157,7 @@ func stripHost(obj any) (any, error) {
 	return &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: host.Name, UID: host.UID, ResourceVersion: host.ResourceVersion,
 			Annotations: observe.EvacuationOf(host.Annotations), DeletionTimestamp: host.DeletionTimestamp},
-		Spec: corev1.NodeSpec{Unschedulable: host.Spec.Unschedulable, Taints: host.Spec.Taints},
+		Spec:   corev1.NodeSpec{Unschedulable: host.Spec.Unschedulable, Taints: host.Spec.Taints},
+		Status: corev1.NodeStatus{Conditions: observe.ShutdownOf(host)},
 	}, nil
 }

@@ -36,8 +36,8 @@ func TestInstancesAreLookedAtWhenAHostOfTheirsIsToBeLeft(t *testing.T) {
 				t.Errorf("%s: no news", what)
 			}
 		}
-		if got := h.Evacuations.Of("host-a"); got != why {
-			t.Errorf("%s: to be left because %q, want %q", what, got, why)
+		if got := h.Evacuations.Of("host-a"); got.Why != why {
+			t.Errorf("%s: to be left because %q, want %q", what, got.Why, why)
 		}
 	}
 	on.OnAdd(host(false), true)
@@ -60,6 +60,30 @@ func TestInstancesAreLookedAtWhenAHostOfTheirsIsToBeLeft(t *testing.T) {
 	news("it has gone", "", true)
 }
 
+func TestInstancesAreLookedAtWhenAHostOfTheirsShutsDown(t *testing.T) {
+	h := NewHostWatch(NewCalm())
+	began := metav1.NewTime(time.Unix(1000, 0))
+	for i, host := range []*corev1.Node{
+		{Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionFalse,
+			Reason: "KubeletNotReady", Message: "node is shutting down", LastTransitionTime: began}}}},
+		{Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}}},
+	} {
+		host.Name = "host-a"
+		kept, err := stripHost(host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.hear(kept)
+		h.hear(kept) // what a kubelet says again is no news
+		if len(h.news) != 1+i {
+			t.Errorf("%d: %d news", i, len(h.news))
+		}
+		if got, want := h.Evacuations.Of("host-a").ShutDown, began.Time; (i == 0) != got.Equal(want) {
+			t.Errorf("%d: it shuts down since %s", i, got)
+		}
+	}
+}
+
 // Nobody may read the news, as while another operator leads: a watch must not stand still
 // for it.
 func TestNewsThatNobodyReadsAreDropped(t *testing.T) {
@@ -67,8 +91,8 @@ func TestNewsThatNobodyReadsAreDropped(t *testing.T) {
 	for i := range 3 * hostNews {
 		h.hear(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "host-a"}, Spec: corev1.NodeSpec{Unschedulable: i%2 == 0}})
 	}
-	if len(h.news) != hostNews || h.Evacuations.Of("host-a") != "" {
-		t.Errorf("%d news, to be left because %q", len(h.news), h.Evacuations.Of("host-a"))
+	if len(h.news) != hostNews || h.Evacuations.Of("host-a").Why != "" {
+		t.Errorf("%d news, to be left because %q", len(h.news), h.Evacuations.Of("host-a").Why)
 	}
 }
 
@@ -120,7 +144,7 @@ func TestOfAHostOnlyWhatAnEvacuationIsReadFromIsKept(t *testing.T) {
 			Annotations: map[string]string{"c": "d", v1alpha1.EvacuateAnnotation: "soon"}, ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubelet"}}},
 		Spec: corev1.NodeSpec{Unschedulable: true, Taints: []corev1.Taint{{Key: "e"}}, PodCIDR: "10.0.0.0/24"},
 		Status: corev1.NodeStatus{Images: []corev1.ContainerImage{{Names: []string{"valkey"}}},
-			Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady}}},
+			Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionFalse, Message: "container runtime is down"}}},
 	}
 	kept, err := stripHost(host)
 	n, ok := kept.(*corev1.Node)
@@ -132,5 +156,16 @@ func TestOfAHostOnlyWhatAnEvacuationIsReadFromIsKept(t *testing.T) {
 	}
 	if len(n.Annotations) != 1 || len(n.Labels)+len(n.ManagedFields)+len(n.Status.Images)+len(n.Status.Conditions) != 0 || n.Spec.PodCIDR != "" {
 		t.Errorf("too much is kept: %+v", n)
+	}
+	began := metav1.NewTime(time.Unix(1000, 0))
+	host.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeDiskPressure, Status: corev1.ConditionTrue}, {Type: corev1.NodeReady, Status: corev1.ConditionFalse,
+		Reason: "KubeletNotReady", Message: "[container runtime is down, node is shutting down]", LastHeartbeatTime: began, LastTransitionTime: began}}
+	kept, err = stripHost(host)
+	if n, ok = kept.(*corev1.Node); err != nil || !ok {
+		t.Fatalf("%v, %v", kept, err)
+	}
+	only := corev1.NodeCondition{Type: corev1.NodeReady, Status: corev1.ConditionFalse, Message: "node is shutting down", LastTransitionTime: began}
+	if len(n.Status.Conditions) != 1 || n.Status.Conditions[0] != only {
+		t.Errorf("of its conditions %+v are kept", n.Status.Conditions)
 	}
 }

@@ -11,7 +11,7 @@ import "time"
 //	| the operator may begin | it is over | the hook may begin
 //
 // The operator reads the beginning from the pod (by the API server's clock, to the
-// second) and compares it with its own clock; the hook counts from its own start, which
+// second), or from a host that shuts down (by that one's), and compares it with its own clock; the hook counts from its own start, which
 // is later, never earlier. So what counts is by how much the operator's clock trails the
 // API server's: up to some three seconds are covered by what lies between. Beyond that, or
 // when a handover takes longer, both may want to begin: the hook waits while it sees a

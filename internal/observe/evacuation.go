@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -69,35 +70,49 @@ func evacuationAsked(annotations map[string]string) bool {
 	return ok && value != "false"
 }
 
+// Departure is what is known of a host that its servers leave, or that leaves itself. The
+// zero value is one that stays.
+type Departure struct {
+	// Why primaries are to leave it; empty when they may stay.
+	Why string
+	// ShutDown is when it began to shut down; zero when it does not.
+	ShutDown time.Time
+}
+
+// DepartureOf reads it from the host.
+func DepartureOf(host *corev1.Node) Departure {
+	return Departure{Why: WhyEvacuate(host), ShutDown: shutDown(host)}
+}
+
 // Evacuations are the hosts that are to be left, as a watch tells of them. An operator
 // that may not watch hosts knows of none.
 type Evacuations struct {
-	mu  sync.Mutex
-	why map[string]string
+	mu    sync.Mutex
+	known map[string]Departure
 }
 
 // NewEvacuations knows of none yet.
-func NewEvacuations() *Evacuations { return &Evacuations{why: map[string]string{}} }
+func NewEvacuations() *Evacuations { return &Evacuations{known: map[string]Departure{}} }
 
-// Of is why a host is to be left; empty when it is not.
-func (e *Evacuations) Of(host string) string {
+// Of is what is known of a host.
+func (e *Evacuations) Of(host string) Departure {
 	if e == nil {
-		return ""
+		return Departure{}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.why[host]
+	return e.known[host]
 }
 
 // Note takes down what is known of a host, and says whether that is news.
-func (e *Evacuations) Note(host, why string) bool {
+func (e *Evacuations) Note(host string, now Departure) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	news := e.why[host] != why
-	if why == "" {
-		delete(e.why, host)
+	news := e.known[host] != now
+	if now == (Departure{}) {
+		delete(e.known, host)
 	} else {
-		e.why[host] = why
+		e.known[host] = now
 	}
 	return news
 }

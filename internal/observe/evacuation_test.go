@@ -45,12 +45,13 @@ func TestAHostsEvacuationIsNewsOnce(t *testing.T) {
 		why  string
 		news bool
 	}{{"", false}, {"cordoned", true}, {"cordoned", false}, {"tainted", true}, {"", true}, {"", false}} {
-		if news := e.Note("host-a", step.why); news != step.news || e.Of("host-a") != step.why {
-			t.Errorf("%d: news %t, %q", i, news, e.Of("host-a"))
+		now := Departure{Why: step.why}
+		if news := e.Note("host-a", now); news != step.news || e.Of("host-a") != now {
+			t.Errorf("%d: news %t, %v", i, news, e.Of("host-a"))
 		}
 	}
 	var none *Evacuations
-	if none.Of("host-a") != "" {
+	if none.Of("host-a") != (Departure{}) {
 		t.Error("who watches nothing knows of an evacuation")
 	}
 }

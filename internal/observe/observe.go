@@ -42,7 +42,7 @@ type Observer struct {
 	Silence *Silence
 	// Absences remembers since when pods have been absent, and asks why.
 	Absences *Absences
-	// Evacuations tells which hosts are to be left by primaries.
+	// Evacuations tells which hosts are to be left by primaries, and which shut down.
 	Evacuations *Evacuations
 	Now         func() time.Time
 }

@@ -66,7 +66,7 @@ metadata: {name: cart-0, uid: uid-0, deletionTimestamp: "2026-05-01T12:00:25Z", 
 		"on its way out since just now, by a clock that is ahead of ours": {`
 metadata: {name: cart-0, uid: uid-0, deletionTimestamp: "2026-05-01T12:00:31Z", deletionGracePeriodSeconds: 30}` + running,
 			model.Node{Ref: ref("10.0.0.7:6379"), Host: "host-a", Phase: model.PodTerminating}},
-		"about to be evicted, or on a host that shuts down": {disrupting("Running", "True"),
+		"about to be evicted": {disrupting("Running", "True"),
 			model.Node{Ref: ref("10.0.0.7:6379"), Host: "host-a", Phase: model.PodTerminating, TerminatingFor: 3 * time.Second}},
 		"not evicted after all": {disrupting("Running", "False"),
 			model.Node{Ref: ref("10.0.0.7:6379"), Host: "host-a", Phase: model.PodRunning}},

@@ -103,7 +103,9 @@ func (o Observer) shard(ctx context.Context, v *v1alpha1.Valkey, k int, set *app
 	for i := range shard.Nodes {
 		n := &shard.Nodes[i]
 		n.Zone = o.Zones.Of(ctx, n.Host)
-		n.Evacuate = cmp.Or(n.Evacuate, o.Evacuations.Of(n.Host))
+		host := o.Evacuations.Of(n.Host)
+		n.Evacuate = cmp.Or(n.Evacuate, host.Why)
+		endWithHost(n, host.ShutDown, o.Now())
 	}
 	return shard
 }
