@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
@@ -88,4 +89,13 @@ func (c *Cluster) kubectl(ctx context.Context) (string, error) {
 		return path, nil
 	}
 	return "", errors.Join(ErrNoKubectl, err)
+}
+
+// SayShutdown makes a host say what its kubelet would say while it shuts down. The kubelet
+// itself takes it back within ten seconds.
+func (c *Cluster) SayShutdown(ctx context.Context, host string) error {
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: host}}
+	patch := fmt.Sprintf(`{"status":{"conditions":[{"type":"Ready","status":"False","reason":"KubeletNotReady",`+
+		`"message":"node is shutting down","lastTransitionTime":%q}]}}`, time.Now().UTC().Format(time.RFC3339))
+	return c.Status().Patch(ctx, node, client.RawPatch(types.StrategicMergePatchType, []byte(patch)))
 }
