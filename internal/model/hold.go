@@ -21,7 +21,8 @@ const (
 	PrimaryNotVisible Reason = "PrimaryNotVisible"
 	// TwoPrimaries: more than one server says that it is primary.
 	TwoPrimaries Reason = "TwoPrimaries"
-	// WaitingForCopies: a node that may hold the newest data is not back yet.
+	// WaitingForCopies: a node that may hold the newest data is not back yet, or there is
+	// only its volume claim.
 	WaitingForCopies Reason = "WaitingForCopies"
 	// HistoryUnknown: the copies do not share a history, so none can be called
 	// the newest.

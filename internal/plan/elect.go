@@ -30,6 +30,9 @@ func elect(rules topology.Rules, policy model.Policy, shard model.Shard) model.D
 	if d := successor(rules, shard, how); d.Made() {
 		return d
 	}
+	if d := unstarted(policy, shard); d.Made() {
+		return d
+	}
 	if d := allCopiesSeen(rules, policy, shard); d.Made() {
 		return d
 	}

@@ -121,7 +121,8 @@ func begins(policy model.Policy, shard model.Shard, step model.Step) bool {
 	case model.Drain:
 		return s.Start
 	case model.Scale:
-		return s.To < s.From || addsExtra(policy, s)
+		// Without a primary it is called back, or started to be compared.
+		return s.To < s.From || (addsExtra(policy, s) && len(shard.Primaries()) > 0)
 	default:
 		return false
 	}
