@@ -63,7 +63,8 @@ type memory struct {
 	generations map[string]int64 // is never written to, but replaced
 }
 
-// NewEnsurer reads Secrets from live and everything else from the client.
+// NewEnsurer reads from live what no cache may be believed about, and everything else
+// from the client.
 func NewEnsurer(c client.Client, live client.Reader, site render.Site) *Ensurer {
 	return &Ensurer{client: c, live: live, site: site, memory: map[string]memory{}}
 }
@@ -96,8 +97,12 @@ func (e *Ensurer) declare(ctx context.Context, v *v1alpha1.Valkey, known *memory
 	if err != nil {
 		return err
 	}
+	extras, err := e.extras(ctx, v, existing)
+	if err != nil {
+		return err
+	}
 	rendered, err := render.Objects(v, render.Inputs{Site: e.site,
-		Auth: known.secrets.auth, System: known.secrets.system, Random: passwords(), StatefulSets: existing})
+		Auth: known.secrets.auth, System: known.secrets.system, Random: passwords(), StatefulSets: existing, Extras: extras})
 	if err != nil {
 		return err
 	}
@@ -169,12 +174,18 @@ func (e *Ensurer) statefulSets(ctx context.Context, v *v1alpha1.Valkey) (map[str
 	return out, nil
 }
 
-// setNames are those of the StatefulSets that the instance asks for.
-func setNames(v *v1alpha1.Valkey) []string {
+// dataSets are the names of the StatefulSets of data servers that the instance asks for.
+func dataSets(v *v1alpha1.Valkey) []string {
 	var out []string
 	for k := range int(v.Spec.ShardCount()) {
 		out = append(out, v.ShardName(k))
 	}
+	return out
+}
+
+// setNames are those of all StatefulSets that the instance asks for.
+func setNames(v *v1alpha1.Valkey) []string {
+	out := dataSets(v)
 	if v.Spec.IsSentinel() {
 		out = append(out, v.SentinelName())
 	}

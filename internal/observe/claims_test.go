@@ -48,12 +48,11 @@ func TestTheClaimsOfPodsThatLeaveAreSeen(t *testing.T) {
 		claim("data-cart-04"), claim("data-cart-b-7"), claim("other-cart-8"), claim("data-cart-9", isOthers),
 		claim("data-cart-4", isUnbound), claim("data-cart-6", isUnbound, goesWithItsPod), claim("data-cart-7", isUnbound, isBeingDeleted)).Build()
 	v := cart()
-	o := Observer{Reader: c}
-	if seen, err := o.claims(t.Context(), v); err != nil || len(seen) > 0 {
+	if seen, err := Claims(t.Context(), c, v); err != nil || len(seen) > 0 {
 		t.Errorf("without storage nobody asks: %v, %v", seen, err)
 	}
 	v.Spec.Storage = &v1alpha1.Storage{Size: resource.MustParse("1Gi")}
-	seen, err := o.claims(t.Context(), v)
+	seen, err := Claims(t.Context(), c, v)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +78,7 @@ func (denied) List(context.Context, client.ObjectList, ...client.ListOption) err
 func TestClaimsThatCannotBeListedAreAnError(t *testing.T) {
 	v := cart()
 	v.Spec.Storage = &v1alpha1.Storage{Size: resource.MustParse("1Gi")}
-	if _, err := (Observer{Reader: denied{}}).claims(t.Context(), v); err == nil {
+	if _, err := Claims(t.Context(), denied{}, v); err == nil {
 		t.Error("no error: what could not be seen would pass for nothing")
 	}
 }

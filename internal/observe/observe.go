@@ -69,7 +69,7 @@ func (o Observer) Look(ctx context.Context, v *v1alpha1.Valkey, creds servers.Cr
 	if err != nil {
 		return model.Snapshot{}, err
 	}
-	claims, err := o.claims(ctx, v)
+	claims, err := Claims(ctx, o.Reader, v)
 	if err != nil {
 		return model.Snapshot{}, err
 	}

@@ -178,3 +178,18 @@ func TestAnImageNeedsARepository(t *testing.T) {
 		t.Errorf("an image in full needs no repository: %v", err)
 	}
 }
+
+func TestAStatefulSetIsMadeWithAnExtraPodWhoseCopyIsLeft(t *testing.T) {
+	v := instance(t, everySpec)
+	in := fixed()
+	plain := rendered(t, v, in).StatefulSets[0]
+	in.Extras = map[string]bool{v.Name: true}
+	extra := rendered(t, v, in).StatefulSets[0]
+	if *extra.Spec.Replicas != *plain.Spec.Replicas+1 {
+		t.Errorf("it has %d pods, and %d without", *extra.Spec.Replicas, *plain.Spec.Replicas)
+	}
+	extra.Spec.Replicas = plain.Spec.Replicas
+	if !reflect.DeepEqual(extra, plain) {
+		t.Error("something else differs, too")
+	}
+}

@@ -35,6 +35,9 @@ type Inputs struct {
 	// StatefulSets are the instance's that exist, by name. Their pod templates are
 	// kept while the user's wishes are the same.
 	StatefulSets map[string]*appsv1.StatefulSet
+	// Extras are those that do not exist, by name, of which one node more than is wished
+	// for is left: its pod, or its volume claim.
+	Extras map[string]bool
 }
 
 // Passwords of an instance's users, in clear text.
@@ -120,7 +123,7 @@ func objects(v *v1alpha1.Valkey, in Inputs) (Rendered, error) {
 		Budgets:      budgets(v, shards, in.StatefulSets),
 	}
 	for _, s := range shards {
-		desired, err := statefulSet(v, s, in.Site, config.Name)
+		desired, err := statefulSet(v, s, in, config.Name)
 		if err != nil {
 			return Rendered{}, err
 		}

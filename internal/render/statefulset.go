@@ -22,19 +22,19 @@ const revisionHistoryLimit = 5
 // statefulSet is that of a shard, with a pod template made from the spec alone.
 // How many shards there are leaves no trace in it: a shard more or less restarts
 // nobody.
-func statefulSet(v *v1alpha1.Valkey, s shard, site Site, configMap string) (*appsv1.StatefulSet, error) {
+func statefulSet(v *v1alpha1.Valkey, s shard, in Inputs, configMap string) (*appsv1.StatefulSet, error) {
 	hash, err := TemplateHash(v)
 	if err != nil {
 		return nil, err
 	}
-	template, err := podTemplate(v, s, site, configMap)
+	template, err := podTemplate(v, s, in.Site, configMap)
 	if err != nil {
 		return nil, err
 	}
 	out := &appsv1.StatefulSet{
 		ObjectMeta: s.meta(v, s.name),
 		Spec: appsv1.StatefulSetSpec{
-			Replicas:             ptr.To(v.Spec.NodeCount()),
+			Replicas:             ptr.To(firstSize(v, in.Extras[s.name])),
 			Selector:             &metav1.LabelSelector{MatchLabels: s.selector(v)},
 			ServiceName:          v.NodesServiceName(),
 			PodManagementPolicy:  appsv1.ParallelPodManagement,
@@ -53,6 +53,16 @@ func statefulSet(v *v1alpha1.Valkey, s shard, site Site, configMap string) (*app
 	}
 	out.Annotations = map[string]string{InputsHashAnnotation: hash}
 	return out, nil
+}
+
+// firstSize is how many pods a StatefulSet is made with; from then on plan/scale.go decides.
+// The copy of an extra node that is left may be the newest: it is started with the others,
+// compared with them, and scaled in when there is a primary elsewhere.
+func firstSize(v *v1alpha1.Valkey, extra bool) int32 {
+	if extra {
+		return v.Spec.NodeCount() + 1
+	}
+	return v.Spec.NodeCount()
 }
 
 // updateStrategy leaves the restarts to the operator, unless the user opted out.
