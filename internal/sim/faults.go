@@ -18,6 +18,9 @@ func (r *run) faultMoves(s *State) {
 			s.tight = true
 		})
 	}
+	if r.world.Faults.Unset {
+		r.unset(s)
+	}
 	for i := range s.n {
 		if s.n[i].phase == running {
 			r.nodeFaults(s, i)

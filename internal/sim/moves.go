@@ -54,6 +54,8 @@ const (
 	moveEnd
 	moveTooLate
 	moveHook
+	moveUnset
+	moveUnsetBare
 )
 
 var moveText = map[MoveKind]string{
@@ -97,6 +99,8 @@ var moveText = map[MoveKind]string{
 	moveEnd:           "SOMEBODY deletes the pod of %s, with its time to end",
 	moveTooLate:       "the operator's time to hand over %s has passed",
 	moveHook:          "the preStop step of %s asks for a FAILOVER",
+	moveUnset:         "SOMEBODY deletes the StatefulSet",
+	moveUnsetBare:     "SOMEBODY deletes the StatefulSet, and it comes back without the extra pod",
 	moveUser:          "A USER runs REPLICAOF NO ONE on %s",
 }
 
@@ -218,7 +222,12 @@ func (s *State) seenPart() State {
 	for i := range k.n {
 		n := &k.n[i]
 		n.silent, n.frozen, n.apart, n.former = n.mute(), false, n.apart && n.long, false
+		left := s.left(i)
 		n.diskHist, n.diskSet, n.cut, n.broken, n.stray, n.foreign, n.target = 0, 0, false, false, false, false, 0
+		if left {
+			n.diskSet = firstWrite // that there is something is all that is seen of it
+		}
+		n.kept = false
 		n.clients = n.clients && n.drain != drainNo
 		n.term = min(n.term, explore.TermHook)
 	}

@@ -18,6 +18,7 @@ type Mutant struct {
 	// Decide changes what it answers.
 	Decide func(model.Snapshot, *model.Plan)
 
+	Bare         bool // a StatefulSet is made anew without the extra pod, though its claim is there
 	NoReplan     bool // disruptive steps are performed as planned, however long ago
 	NoUID        bool // pods are evicted by name alone
 	NoBudget     bool // pods are deleted, not evicted

@@ -58,7 +58,7 @@ func (r *run) vanish(s *State, i int) {
 	r.die(s, i, true, foreign)
 	disk := *n
 	*n = node{}
-	if r.world.Durable {
+	if r.world.Durable && (i < int(s.size) || disk.kept) {
 		n.diskHist, n.diskSet = disk.diskHist, disk.diskSet
 	}
 	for j := range s.n {

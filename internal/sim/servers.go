@@ -233,8 +233,8 @@ func (s *State) living() (all writes) {
 func (w *World) lasting(s *State) (all writes) {
 	for i := range s.n {
 		n := s.n[i]
-		if i >= int(s.size) || n.former {
-			continue // scaled in: its volume is not looked at again; or another has replaced it
+		if (i >= int(s.size) && !n.kept && !s.left(i)) || n.former {
+			continue // scaled in: its volume goes with it; or another has replaced it
 		}
 		if n.phase == terminating && n.proc != procDead {
 			w.save(&n, true)

@@ -94,6 +94,7 @@ type node struct {
 	stray                     bool // a user made it primary
 	logging                   bool // it writes its first log since a full synchronisation
 	foreign                   bool // somebody else than the operator ended its pod
+	kept                      bool // its claim does not go with its pod, though that is beyond the size
 	evac                      bool // its host is to be emptied
 	term                      uint8
 	hist, hist2               history

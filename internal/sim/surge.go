@@ -71,3 +71,43 @@ func (r *run) staleBelow(s *State, nodes int) bool {
 func (w *World) oversized(s *State) bool {
 	return s.size > w.spec(s).Nodes && len(s.primaries()) == 1 && !s.any(func(n *node) bool { return n.phase == terminating })
 }
+
+// unset is the deletion of the StatefulSet. Its pods end, its claims stay, and the new one
+// has the extra node's as well, if there is one (controller/extra.go). It may have been made
+// without, as of a shard that was to lose more than one node: then the planner has to bring
+// back the claim of whom it remembers as primary.
+//
+// While a role moves, an append-only file does not tell who had it last, and no operator
+// has written that down yet: beyond what is claimed (docs/adr/0004).
+func (r *run) unset(s *State) {
+	moving := s.failingOver() || s.op.kind == stepHandover || slices.ContainsFunc(s.primaries(), func(p int) bool { return p != int(s.last) })
+	if r.world.Persist == Log && moving {
+		return
+	}
+	wished := r.world.spec(s).Nodes
+	made := wished
+	if r.world.Durable && !r.world.Mutant.Bare {
+		made = max(wished, min(s.size, wished+1))
+	}
+	r.shardFault(s, moveUnset, func(s *State) { r.madeAnew(s, made) })
+	if made > wished && s.last != nobody && s.last >= wished {
+		r.shardFault(s, moveUnsetBare, func(s *State) { r.madeAnew(s, wished) })
+	}
+}
+
+func (r *run) madeAnew(s *State, size uint8) {
+	s.faults++
+	for i := range s.n {
+		if n := &s.n[i]; n.phase != absent {
+			n.kept = n.kept || i < int(s.size)
+			n.phase, n.foreign = terminating, true
+		}
+	}
+	s.size, s.seen = size, false
+	s.owed &= r.world.lasting(s)
+}
+
+// left says that the claim of a pod beyond the size is there, and nothing else of it.
+func (s *State) left(i int) bool {
+	return i >= int(s.size) && s.n[i].phase == absent && s.n[i].diskSet != 0
+}

@@ -60,6 +60,10 @@ func surging() []Trial {
 				s.Size = max(s.Size, last.Ordinal+1)
 			}
 		}}, one},
+		{Mutant{Name: "a StatefulSet that was deleted comes back without its extra pod", Bare: true, See: withoutLeftovers},
+			unset("1 node and an extra one, the StatefulSet is deleted")},
+		{Mutant{Name: "the claim of the last primary is not looked for", See: withoutLeftovers},
+			unset("1 node and an extra one, the StatefulSet is deleted")},
 		{Mutant{Name: "nobody takes the extra node away", Decide: func(_ model.Snapshot, p *model.Plan) {
 			if s, ok := p.Steps["v"].(model.Scale); ok && s.To < s.From {
 				delete(p.Steps, "v")
@@ -67,6 +71,8 @@ func surging() []Trial {
 		}}, one},
 	}
 }
+
+func withoutLeftovers(snap *model.Snapshot) { snap.Shards[0].Leftovers = nil }
 
 // withoutExtra does not see a node beyond those wished for that is down.
 func withoutExtra(snap *model.Snapshot) {

@@ -18,6 +18,13 @@ func mendedWithSurge(name string) World {
 	})
 }
 
+// unset is a roll in which somebody deletes the StatefulSet.
+func unset(name string) World {
+	return surgingAlone(name).with(func(w *World) {
+		w.Durable, w.Faults, w.MaxFaults, w.MaxWrites = true, Faults{Unset: true}, 1, 2
+	})
+}
+
 // surgeWorlds are rollouts with an extra node.
 func surgeWorlds() []World {
 	return []World{
@@ -48,6 +55,8 @@ func surgeWorlds() []World {
 			w.Specs = []Spec{{Rev: 0, Nodes: 1}, {Rev: 1, Nodes: 1}, {Rev: 1, Nodes: 1, Paused: true}, {Rev: 1, Nodes: 1, Surge: model.SurgeNever}}
 			w.Durable, w.MaxWrites = true, 1
 		}),
+		unset("1 node and an extra one, volumes, the StatefulSet is deleted"),
+		unset("1 node and an extra one, append-only files, the StatefulSet is deleted").with(func(w *World) { w.Persist = Log }),
 		surgingPair("1+1 and an extra one").with(func(w *World) {
 			w.Faults, w.MaxFaults = Faults{Crash: true, Delete: true, Silence: true, Cut: true}, 1
 		}),

@@ -68,6 +68,9 @@ func (w *World) View(s *State) model.Snapshot {
 		if i < int(s.size) || s.n[i].phase != absent {
 			shard.Nodes = append(shard.Nodes, w.viewNode(s, i))
 		}
+		if s.left(i) {
+			shard.Leftovers = append(shard.Leftovers, model.Leftover{Claim: "data-" + podNames[i], Ordinal: i})
+		}
 	}
 	return model.Snapshot{
 		Instance: "ns/v", Topology: w.Topology, Shards: []model.Shard{shard},

@@ -45,6 +45,7 @@ type Faults struct {
 	Budget    bool // somebody exhausts the budgets for a while
 	Drain     bool // the host of a pod is to be emptied, and is drained within the budgets
 	End       bool // somebody deletes a pod that has a preStop step, and gives it its time
+	Unset     bool // somebody deletes the StatefulSet: its pods go, its claims stay, and it comes back as it is declared
 }
 
 // World is a small world and its bounds.
