@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -328,6 +329,42 @@ func TestAPairIsNeverLeftWithOneCopy(t *testing.T) {
 	w.onlyClaims(i)
 	w.allFresh(i)
 	w.proven(ledger)
+}
+
+// Somebody deletes the StatefulSet while the extra pod is primary, and the other one has
+// what it had when it was restarted: the newer copy comes back as well, and is promoted.
+func TestAStatefulSetThatIsDeletedInMidSurgeLosesNothing(t *testing.T) {
+	t.Parallel()
+	for _, cascade := range []metav1.DeletionPropagation{
+		metav1.DeletePropagationBackground, metav1.DeletePropagationForeground, metav1.DeletePropagationOrphan,
+	} {
+		t.Run(string(cascade), func(t *testing.T) {
+			t.Parallel()
+			w := enter(t)
+			i := w.make("single", bed.Standalone(), bed.LogWrites())
+			w.must(i.Fill(w.ctx, 10<<20))
+			ledger := w.write(i, bed.Light)
+			w.must(ledger.AwaitWrites(w.ctx, 500))
+			w.must(i.Change(w.ctx, bed.Restart("once")))
+			w.must(bed.Await(w.ctx, toRoll, func(ctx context.Context) (bool, string, error) {
+				primary, err := i.Primary(ctx)
+				return primary == "single-1", primary + " is primary", err
+			}))
+			set := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: i.Namespace, Name: i.Name}}
+			w.must(ledger.Note(w.ctx, "delete the StatefulSet"))
+			w.must(i.Cluster.Delete(w.ctx, set, client.PropagationPolicy(cascade)))
+			w.must(ledger.AwaitWrites(w.ctx, 500))
+			w.must(i.AwaitRolledOut(w.ctx, toRoll))
+			w.onlyClaims(i)
+			w.wellAgain(i)
+			w.allFresh(i)
+			if primary := w.primary(i); primary != "single-0" {
+				t.Errorf("%s is primary in the end", primary)
+			}
+			w.must(ledger.AwaitWrites(w.ctx, 100))
+			w.nothingLost(ledger)
+		})
+	}
 }
 
 func inService(pods []corev1.Pod) int {
