@@ -122,7 +122,7 @@ func TestAVolumeThatNothingCanBeOnIsSeen(t *testing.T) {
 	} {
 		v := cart()
 		v.Spec.Storage = &v1alpha1.Storage{Size: resource.MustParse("1Gi")}
-		seen, err := Observer{Reader: fake.NewClientBuilder().WithObjects(c.claim).Build()}.claims(t.Context(), v)
+		seen, err := Claims(t.Context(), fake.NewClientBuilder().WithObjects(c.claim).Build(), v)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -130,12 +130,6 @@ func TestTwoPrimaries(t *testing.T) {
 	})
 }
 
-// withLog is a server that has loaded its append-only file: it knows neither its history
-// nor its place in it.
-func withLog(n *model.Node) {
-	n.Server.ReplID, n.Server.ReplID2, n.Server.Offset, n.Server.Keys = "own-"+n.Name, "", 0, 10
-}
-
 // unused is a pod that has never started, on a volume that nothing can be on.
 func unused(trouble string) func(*model.Node) {
 	return func(n *model.Node) {
