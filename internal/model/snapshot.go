@@ -250,6 +250,10 @@ type Node struct {
 	// container has terminated or never started, or the pod terminates and its
 	// port refuses connections. A server that is merely silent is not dead.
 	Dead bool
+	// CannotStart: Kubernetes does not bring its server up as it is. No host takes the pod,
+	// its image cannot be pulled, it crashes again and again. One that has just ended, and
+	// is about to be started again, is only Dead.
+	CannotStart bool
 	// Trouble is why the pod does not run, or is not made, in the words of Kubernetes or
 	// of the server's last lines. Empty when there is none.
 	Trouble string

@@ -57,9 +57,11 @@ func node(ordinal int, pod *corev1.Pod, now time.Time) model.Node {
 		Revision:  pod.Labels[appsv1.ControllerRevisionHashLabelKey],
 		RoleLabel: role(pod.Labels[v1alpha1.RoleLabel]),
 		Dead:      ended(pod),
-		Trouble:   trouble(pod),
-		PingEvery: pingEvery(pod),
-		Evacuate:  podEvacuates(pod),
+
+		CannotStart: cannotStart(pod),
+		Trouble:     trouble(pod),
+		PingEvery:   pingEvery(pod),
+		Evacuate:    podEvacuates(pod),
 
 		TerminatingFor: terminatingFor(pod, now),
 	}

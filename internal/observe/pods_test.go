@@ -82,7 +82,7 @@ metadata: {name: cart-0, uid: uid-0, annotations: {valkeeper.io/evacuate: "false
 		"cannot be scheduled": {`
 spec: {containers: []}
 status: {phase: Pending, conditions: [{type: PodScheduled, status: "False", message: "0/3 nodes are available"}]}`,
-			model.Node{Ref: ref(""), Phase: model.PodPending, Dead: true,
+			model.Node{Ref: ref(""), Phase: model.PodPending, Dead: true, CannotStart: true,
 				Trouble: "it cannot be scheduled: 0/3 nodes are available"}},
 		"has a host, and its host has said nothing yet": {`
 spec: {nodeName: host-a, containers: []}
@@ -95,7 +95,7 @@ status: {phase: Pending, containerStatuses: [{name: valkey, state: {waiting: {re
 		"its image does not exist": {`
 spec: {nodeName: host-a, containers: []}
 status: {phase: Pending, podIP: 10.0.0.7, containerStatuses: [{name: valkey, state: {waiting: {reason: ImagePullBackOff, message: 'Back-off pulling image "valkey:9.9"'}}}]}`,
-			model.Node{Ref: ref("10.0.0.7:6379"), Host: "host-a", Phase: model.PodPending, Dead: true,
+			model.Node{Ref: ref("10.0.0.7:6379"), Host: "host-a", Phase: model.PodPending, Dead: true, CannotStart: true,
 				Trouble: `ImagePullBackOff: Back-off pulling image "valkey:9.9"`}},
 		"its server refuses its settings, again and again": {`
 spec: {nodeName: host-a, containers: []}
@@ -106,7 +106,7 @@ status:
   - name: valkey
     state: {waiting: {reason: CrashLoopBackOff, message: back-off 40s}}
     lastState: {terminated: {exitCode: 1, message: "*** FATAL CONFIG FILE ERROR ***\nBad directive\n"}}`,
-			model.Node{Ref: ref("10.0.0.7:6379"), Host: "host-a", Phase: model.PodRunning, Dead: true,
+			model.Node{Ref: ref("10.0.0.7:6379"), Host: "host-a", Phase: model.PodRunning, Dead: true, CannotStart: true,
 				Trouble: "CrashLoopBackOff: its server ended with code 1: *** FATAL CONFIG FILE ERROR *** | Bad directive"}},
 		"its server has just been killed": {`
 spec: {nodeName: host-a, containers: []}

@@ -3,7 +3,9 @@ package observe
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -28,6 +30,45 @@ func trouble(pod *corev1.Pod) string {
 		}
 	}
 	return ""
+}
+
+const (
+	// shortRun is a run in which a server has hardly begun: who ends so soon does so again.
+	shortRun = 10 * time.Second
+	// longBackoff is the kubelet's wait before a start when several in a row have failed.
+	longBackoff = 40 * time.Second
+)
+
+// cannotStart says that Kubernetes does not bring the server up as the pod is. A server that
+// has ended, or was killed, is started again: the first time at once, then after a wait that
+// doubles. Only when it ends soon after each start, or that wait has grown, is it this. A pod
+// that has ended as a whole is made anew.
+func cannotStart(pod *corev1.Pod) bool {
+	for _, c := range pod.Status.ContainerStatuses {
+		if w := c.State.Waiting; c.Name == container(pod) && w != nil {
+			return w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" &&
+				(w.Reason != "CrashLoopBackOff" || crashesAgain(w, c.LastTerminationState.Terminated))
+		}
+	}
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse
+	})
+}
+
+// backoff is what the kubelet says of its wait, such as "back-off 1m20s restarting failed
+// container=valkey" (kubernetes v1.37 pkg/kubelet/kuberuntime doBackOff).
+var backoff = regexp.MustCompile(`back-off (\S+) restarting`)
+
+func crashesAgain(w *corev1.ContainerStateWaiting, last *corev1.ContainerStateTerminated) bool {
+	if last != nil && last.FinishedAt.Sub(last.StartedAt.Time) < shortRun {
+		return true
+	}
+	said := backoff.FindStringSubmatch(w.Message)
+	if said == nil {
+		return true // it says no more than that it waits
+	}
+	wait, err := time.ParseDuration(said[1])
+	return err != nil || wait >= longBackoff
 }
 
 func waiting(w *corev1.ContainerStateWaiting, last *corev1.ContainerStateTerminated) string {

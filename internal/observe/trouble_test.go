@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/valkeeper/valkeeper/api/v1alpha1"
 )
@@ -52,5 +53,39 @@ func TestAPodThatRunsHasNoTrouble(t *testing.T) {
 	pod.Status.ContainerStatuses[0].State = corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
 	if got := trouble(pod); got != "" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// A rollout takes the chance to restart what does not come up, and must not take a crash for
+// that: the server comes back by itself.
+func TestAServerThatHasCrashedOnceStartsAgain(t *testing.T) {
+	ran := func(seconds int64) *corev1.ContainerStateTerminated {
+		return &corev1.ContainerStateTerminated{StartedAt: metav1.Unix(1000, 0), FinishedAt: metav1.Unix(1000+seconds, 0)}
+	}
+	waits := func(reason, message string) corev1.ContainerState {
+		return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}}
+	}
+	for name, c := range map[string]struct {
+		state corev1.ContainerState
+		last  *corev1.ContainerStateTerminated
+		want  bool
+	}{
+		"it runs":                          {corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}, ran(1), false},
+		"it has just ended":                {corev1.ContainerState{Terminated: ran(1)}, nil, false},
+		"it is made":                       {waits("ContainerCreating", ""), nil, false},
+		"its image cannot be pulled":       {waits("ErrImagePull", "not found"), nil, true},
+		"it is killed a second time":       {waits("CrashLoopBackOff", "back-off 10s restarting failed container=valkey"), ran(30), false},
+		"it ends soon after each start":    {waits("CrashLoopBackOff", "back-off 10s restarting failed container=valkey"), ran(2), true},
+		"it dies of its load, each time":   {waits("CrashLoopBackOff", "back-off 40s restarting failed container=valkey"), ran(60), true},
+		"it has done so for long":          {waits("CrashLoopBackOff", "back-off 2m40s restarting failed container=valkey"), ran(60), true},
+		"nobody says how long it waits":    {waits("CrashLoopBackOff", ""), nil, true},
+		"nobody says it in words we know":  {waits("CrashLoopBackOff", "back-off forever restarting failed container"), ran(60), true},
+		"its settings cannot be assembled": {waits("CreateContainerConfigError", "secret not found"), nil, true},
+	} {
+		pod := crashed("")
+		pod.Status.ContainerStatuses[0].State, pod.Status.ContainerStatuses[0].LastTerminationState.Terminated = c.state, c.last
+		if got := cannotStart(pod); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
 	}
 }

@@ -59,11 +59,17 @@ func TestElection(t *testing.T) {
 			reborn(&s.Nodes[2])
 		}, hold: model.WaitingForCopies, of: "v-0"},
 		{name: "a node with a volume that needs the new revision to start gets it", given: durable(lost()), change: func(s *model.Shard) {
-			s.Revision = "new"
+			s.Revision, s.Nodes[0].CannotStart = "new", true
 			reborn(&s.Nodes[1])
 			reborn(&s.Nodes[2])
 			s.Nodes[1].Revision, s.Nodes[2].Revision = "new", "new"
 		}, step: "restart v-0 (it does not run, its revision is superseded, and its data outlive the pod)"},
+		{name: "but one that has only crashed comes back as it was", given: durable(lost()), change: func(s *model.Shard) {
+			s.Revision = "new"
+			reborn(&s.Nodes[1])
+			reborn(&s.Nodes[2])
+			s.Nodes[1].Revision, s.Nodes[2].Revision = "new", "new"
+		}, hold: model.WaitingForCopies, of: "v-0"},
 		{name: "copies without a common history are a person's to choose from", given: lost(), change: func(s *model.Shard) {
 			for i := range s.Nodes {
 				reborn(&s.Nodes[i])

@@ -48,12 +48,16 @@ func TestRoll(t *testing.T) {
 			s.Nodes[1].Server = model.Server{}
 		}, hold: model.NodeDown, of: "v-1"},
 		{name: "a node that is dead and stale is restarted though it is down", given: rolling(), change: func(s *model.Shard) {
-			s.Nodes[1].Server, s.Nodes[1].Dead, s.Nodes[1].Ready = model.Server{}, true, false
+			s.Nodes[1].Server, s.Nodes[1].Dead, s.Nodes[1].CannotStart, s.Nodes[1].Ready = model.Server{}, true, true, false
 			s.Traffic.Replicas = []string{addr(2)}
 		}, step: "restart v-1 (it does not run, and its revision is superseded)"},
+		{name: "but not one that has only crashed", given: rolling(), change: func(s *model.Shard) {
+			s.Nodes[1].Server, s.Nodes[1].Dead, s.Nodes[1].Ready = model.Server{}, true, false
+			s.Traffic.Replicas = []string{addr(2)}
+		}, hold: model.NodeDown, of: "v-1"},
 		{name: "two replicas that need the new revision to start both get it", given: rolling(), change: func(s *model.Shard) {
 			for i := 1; i < 3; i++ {
-				s.Nodes[i].Server, s.Nodes[i].Dead, s.Nodes[i].Ready = model.Server{}, true, false
+				s.Nodes[i].Server, s.Nodes[i].Dead, s.Nodes[i].CannotStart, s.Nodes[i].Ready = model.Server{}, true, true, false
 			}
 			s.Traffic.Replicas = []string{addr(0)}
 		}, step: "restart v-1 (it does not run, and its revision is superseded)"},

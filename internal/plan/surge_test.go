@@ -165,7 +165,7 @@ func TestTheExtraNodeIsTheCanary(t *testing.T) {
 			s.Traffic.Replicas = []string{addr(2)}
 		}), step: "drain v-2"},
 		{name: "a node that is dead anyway is mended while it is not there", given: base(), change: both(at(2, starting), at(1, func(n *model.Node) {
-			n.Server, n.Dead, n.Ready = model.Server{}, true, false
+			n.Server, n.Dead, n.CannotStart, n.Ready = model.Server{}, true, true, false
 		}), func(s *model.Shard) { s.Traffic.Replicas = []string{addr(0)} }), step: "restart v-1 (it does not run, and its revision is superseded)"},
 	})
 }

@@ -70,7 +70,7 @@ func whileDown(policy model.Policy, shard model.Shard, primary model.Node) model
 		if !n.Down() {
 			continue
 		}
-		if well && n.Dead && n.Phase != model.PodTerminating && shard.Stale(n) {
+		if well && n.CannotStart && n.Phase != model.PodTerminating && shard.Stale(n) {
 			return model.Do(model.Restart{Node: n.Ref, Revision: shard.Revision,
 				Why: "it does not run, and its revision is superseded"})
 		}

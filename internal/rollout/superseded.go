@@ -42,11 +42,12 @@ func lastCopy(shard model.Shard, n model.Node) bool {
 		!slices.ContainsFunc(shard.Primaries(), shard.Stays)
 }
 
-// CannotStart says that nothing runs in a pod of an older revision whose data
-// are in a volume: it may be restarted although the shard has no primary, and
-// perhaps never will before. Data in an emptyDir would go with the pod; to give
-// them up is for a person to decide.
+// CannotStart says that a pod of an older revision, whose data are in a volume, does not
+// come up as it is: it may be restarted although the shard has no primary, and perhaps
+// never will before. Data in an emptyDir would go with the pod; to give them up is for a
+// person to decide. One that has only crashed comes back by itself, with the revision that
+// it served with: the newest one may be what keeps the extra pod of a rollout from coming up.
 func CannotStart(policy model.Policy, shard model.Shard, n model.Node) bool {
 	return policy.Strategy == model.StrategyHandover && !policy.Paused && policy.Durable &&
-		n.Dead && n.Phase != model.PodTerminating && shard.Stale(n)
+		n.CannotStart && n.Phase != model.PodTerminating && shard.Stale(n)
 }

@@ -105,6 +105,7 @@ func (w *World) viewNode(s *State, i int) model.Node {
 	out.Revision = revisions[n.rev]
 	out.RoleLabel = model.Role(n.label)
 	out.Dead = n.proc == procDead && !n.mute()
+	out.CannotStart = out.Dead && (n.broken || w.bad(n.rev))
 	out.PingEvery = time.Second
 	if n.long {
 		// The host of a frozen server is well.
