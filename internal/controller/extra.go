@@ -16,9 +16,10 @@ import (
 
 // extras names the StatefulSets that are to be made, and to which the node after the last
 // wished one belonged: somebody has deleted them in the midst of a surge. Either its volume
-// claim is there, or its pod lives on (kubectl delete --cascade=orphan). It may be primary,
-// or the last one that was: the StatefulSet has to have it from the beginning. A pod that
-// has an owner goes with that, and what the operator deletes itself does not come back.
+// claim is there, with something in it, or its pod lives on (kubectl delete
+// --cascade=orphan). It may be primary, or the last one that was: the StatefulSet has to
+// have it from the beginning. A pod that has an owner goes with that, and what the operator
+// deletes itself does not come back.
 //
 // It is looked for past every cache: StatefulSets are made seldom, and what is overlooked
 // here is deleted with its data.
@@ -42,7 +43,7 @@ func (e *Ensurer) extras(ctx context.Context, v *v1alpha1.Valkey, existing map[s
 		out[name] = slices.ContainsFunc(pods.Items, func(p corev1.Pod) bool {
 			return p.Name == pod && p.DeletionTimestamp == nil && metav1.GetControllerOf(&p) == nil
 		}) || slices.ContainsFunc(claims, func(c metav1.PartialObjectMetadata) bool {
-			return c.Name == v1alpha1.DataVolume+"-"+pod && !observe.Going(&c)
+			return c.Name == v1alpha1.DataVolume+"-"+pod && observe.Kept(&c)
 		})
 	}
 	return out, nil

@@ -38,6 +38,12 @@ func ownedBy(kind string) func(client.Object) {
 	}
 }
 
+func bound(o client.Object) {
+	o.SetAnnotations(map[string]string{"pv.kubernetes.io/bind-completed": "yes"})
+}
+
+func unbound(o client.Object) { o.SetAnnotations(nil) }
+
 func onItsWayOut(o client.Object) {
 	now := metav1.Now()
 	o.SetDeletionTimestamp(&now)
@@ -46,7 +52,7 @@ func onItsWayOut(o client.Object) {
 
 func TestAStatefulSetThatWasDeletedInMidSurgeComesBackWithItsExtraPod(t *testing.T) {
 	claim := func(name string, change ...func(client.Object)) client.Object {
-		return leftBy(t, &corev1.PersistentVolumeClaim{}, name, change...)
+		return leftBy(t, &corev1.PersistentVolumeClaim{}, name, append([]func(client.Object){bound}, change...)...)
 	}
 	pod := func(name string, change ...func(client.Object)) client.Object {
 		return leftBy(t, &corev1.Pod{}, name, change...)
@@ -61,6 +67,7 @@ func TestAStatefulSetThatWasDeletedInMidSurgeComesBackWithItsExtraPod(t *testing
 		{"the claim of the wished pod", onVolume, []client.Object{claim("data-cart-0")}, "cart", 1},
 		{"that of the extra one too", onVolume, []client.Object{claim("data-cart-0"), claim("data-cart-1")}, "cart", 2},
 		{"that of the extra one alone", onVolume, []client.Object{claim("data-cart-1")}, "cart", 2},
+		{"no pod has ever written to it", onVolume, []client.Object{claim("data-cart-1", unbound)}, "cart", 1},
 		{"it goes with its pod", onVolume, []client.Object{claim("data-cart-1", ownedBy("Pod"))}, "cart", 1},
 		{"it is being deleted", onVolume, []client.Object{claim("data-cart-1", onItsWayOut)}, "cart", 1},
 		{"one of a larger instance", onVolume, []client.Object{claim("data-cart-2")}, "cart", 1},
@@ -96,6 +103,7 @@ func TestAStatefulSetThatExistsIsNotEnlargedForAClaim(t *testing.T) {
 	v := instance(t, b.namespace, onVolume)
 	b.ensure(t, v)
 	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: b.namespace, Name: "data-cart-1", Labels: v.PodSelector()}}
+	bound(claim)
 	claim.Spec = read(t, b, "cart", &appsv1.StatefulSet{}).Spec.VolumeClaimTemplates[0].Spec
 	if err := b.Create(t.Context(), claim); err != nil {
 		t.Fatal(err)

@@ -50,8 +50,8 @@ func leftovers(set string, size int, claims []metav1.PartialObjectMetadata) []mo
 	var out []model.Leftover
 	for i := range claims {
 		pod, ours := strings.CutPrefix(claims[i].Name, v1alpha1.DataVolume+"-")
-		if k, ok := ordinal(set, pod); ours && ok && k >= size && (bound(&claims[i]) || Going(&claims[i])) {
-			out = append(out, model.Leftover{Claim: claims[i].Name, Ordinal: k, Going: Going(&claims[i])})
+		if k, ok := ordinal(set, pod); ours && ok && k >= size && (bound(&claims[i]) || going(&claims[i])) {
+			out = append(out, model.Leftover{Claim: claims[i].Name, Ordinal: k, Going: going(&claims[i])})
 		}
 	}
 	slices.SortFunc(out, func(a, b model.Leftover) int { return a.Ordinal - b.Ordinal })
@@ -83,13 +83,16 @@ func neverStarted(pod *corev1.Pod) bool {
 	})
 }
 
-// Going says that a claim is being deleted, or will be with the pod that owns it: a
+// going says that a claim is being deleted, or will be with the pod that owns it: a
 // StatefulSet that is scaled in gives it to the pod that leaves (kubernetes v1.37
 // pkg/controller/statefulset/stateful_set_utils.go updateClaimOwnerRefForSetAndPod).
-func Going(claim *metav1.PartialObjectMetadata) bool {
+func going(claim *metav1.PartialObjectMetadata) bool {
 	return claim.DeletionTimestamp != nil ||
 		slices.ContainsFunc(claim.OwnerReferences, func(o metav1.OwnerReference) bool { return o.Kind == "Pod" })
 }
+
+// Kept says that something may be in a claim, and that it does not go by itself.
+func Kept(claim *metav1.PartialObjectMetadata) bool { return bound(claim) && !going(claim) }
 
 // bindCompleted is what a claim bears once it has a volume (kubernetes v1.37
 // pkg/controller/volume/persistentvolume bindClaimToVolume). No pod is scheduled before
