@@ -168,6 +168,9 @@ func (r *run) checkTakeDown(s *State, i int, scaling bool) {
 	}
 	r.onDisk(s, i, scaling)
 	if s.down(i) || n.phase == absent {
+		if !scaling {
+			r.letCrashed(s, i)
+		}
 		return
 	}
 	primaries := s.primaries()

@@ -223,7 +223,8 @@ func (s *State) seenPart() State {
 		n := &k.n[i]
 		n.silent, n.frozen, n.apart, n.former = n.mute(), false, n.apart && n.long, false
 		left := s.left(i)
-		n.diskHist, n.diskSet, n.cut, n.broken, n.stray, n.foreign, n.target = 0, 0, false, false, false, false, 0
+		n.diskHist, n.diskSet, n.cut, n.stray, n.foreign, n.target = 0, 0, false, false, false, 0
+		n.broken = n.broken && n.proc == procDead && !n.mute()
 		if left {
 			n.diskSet = firstWrite // that there is something is all that is seen of it
 		}

@@ -57,6 +57,17 @@ func (r *run) extraFirst(s *State, victim, primary int, scaling bool) {
 	}
 }
 
+// letCrashed: law 19 too. Who has served and only crashed comes back by itself, with the
+// revision that it served with, and is not taken to one that the extra node has not come up
+// with.
+func (r *run) letCrashed(s *State, victim int) {
+	extra, n := int(r.world.spec(s).Nodes), &s.n[victim]
+	crashed := n.phase == running && n.proc == procDead && !n.broken && !n.mute() && !r.world.bad(n.rev) && n.gate != gateNever
+	if crashed && r.world.surges(s) && victim < extra && s.down(extra) {
+		r.Violate(19, "%s has crashed, and is restarted before the extra node is in service", podNames[victim])
+	}
+}
+
 func (r *run) staleBelow(s *State, nodes int) bool {
 	for i := range nodes {
 		if s.n[i].phase != absent && !r.world.fresh(s, i) {

@@ -21,6 +21,9 @@ func surging() []Trial {
 			snap.Policy.Surge = model.SurgeNever
 		}}, two},
 		{Mutant{Name: "the extra node is not waited for", See: withoutExtra}, two},
+		{blind("a server that has crashed passes for one that cannot start", func(_ *model.Shard, n *model.Node) {
+			n.CannotStart = n.Dead
+		}), one.with(func(w *World) { w.Durable = true })},
 		{blind("a log that is being written passes for written", func(_ *model.Shard, n *model.Node) {
 			n.Server.Rewriting = false
 		}), surgingAlone("1 node and an extra one, append-only files").with(func(w *World) { w.Durable, w.Persist = true, Log })},

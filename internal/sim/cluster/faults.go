@@ -47,7 +47,7 @@ func (r *run) userMove(s *State, change func(*State)) {
 
 func (r *run) nodeFaults(s *State, i int) {
 	n, f := &s.n[i], r.world.Faults
-	if f.Delete && !n.silent {
+	if f.Delete && !n.silent && !s.justElected(i, r.world) {
 		r.fault1(s, moveDelete, i, func(s *State, n *node) {
 			n.phase, n.foreign = terminating, true
 			s.owed &= r.world.lasting(s)

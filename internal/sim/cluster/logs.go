@@ -6,18 +6,23 @@ import (
 	"github.com/valkeeper/valkeeper/internal/model"
 )
 
-// logsCrash: both servers of a shard crash, one after the other, and have forgotten their
-// histories. The operator may not have looked since the first one did.
+// logsCrash: both servers of a shard end, one after the other, and have forgotten their
+// histories; new pods have new addresses. The operator may not have looked since the first
+// one ended.
 func logsCrash() World {
-	return cluster3("two crashes, append-only files", 0).with(func(w *World) {
-		w.Log, w.Faults, w.MaxFaults, w.MaxWrites, w.MaxCrashes = true, Faults{Crash: true, Of: shard0}, 2, 2, 1
+	return cluster3("two crashes or deletions, append-only files", 0).with(func(w *World) {
+		w.Log, w.Durable, w.Faults, w.MaxFaults, w.MaxWrites = true, true, Faults{Crash: true, Delete: true, Of: shard0}, 2, 1
 	})
 }
 
 // justElected: what a log has forgotten the others know, within milliseconds after an
-// election. A crash within those is beyond what is claimed (docs/adr/0004).
+// election, and so does the former primary. An end within those is beyond what is claimed
+// (docs/adr/0004).
 func (s *State) justElected(i int, w *World) bool {
-	return w.Log && s.owned(i) != 0 && !s.agreed(i)
+	if !w.Log || s.owned(i) == 0 {
+		return false
+	}
+	return !s.agreed(i) || slices.ContainsFunc(nodesOf[shardOf(i)], func(j int) bool { return j != i && s.owned(j) != 0 })
 }
 
 // remembering are mutants that choose among copies without a history by the operator's
