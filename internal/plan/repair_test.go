@@ -80,6 +80,10 @@ func TestScale(t *testing.T) {
 		{name: "out goes at once", given: sized(healthy(), 5), step: "scale from 3 to 5 pods"},
 		{name: "in goes one pod at a time, and drained", given: sized(healthy(), 1), step: "drain v-2"},
 		{name: "a primary that is to leave hands over first", given: sized(healthy(), 2), change: primaryIs(2), step: "hand over v-2 to v-0"},
+		{name: "and waits for none that is to leave as well, and cannot start", given: sized(healthy(), 1), change: both(primaryIs(1), func(s *model.Shard) {
+			bad(&s.Nodes[2])
+			s.Traffic.Replicas = []string{addr(0)}
+		}), step: "hand over v-1 to v-0"},
 		{name: "nobody leaves while one that stays has not synced", given: sized(healthy(), 2), change: func(s *model.Shard) {
 			s.Nodes[1].Server.LinkUp, s.Nodes[1].Server.LinkDown = false, time.Second
 		}, hold: model.NotSynced, of: "v-1"},

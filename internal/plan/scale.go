@@ -115,11 +115,12 @@ func notYet(shard model.Shard, primary, n model.Node) model.Decision {
 	return model.Wait(h)
 }
 
-// leavingPrimary hands over to a node that stays. While none of those is fresh
-// the rollout goes first: it is asked next.
+// leavingPrimary hands over to a node that stays. All of those are synced; others that are
+// to leave keep it from nothing, and may never be, as one that cannot start. While none of
+// those that stay is fresh the rollout goes first: it is asked next.
 func leavingPrimary(rules topology.Rules, policy model.Policy, shard model.Shard, stay []model.Node) model.Decision {
 	if shard.Revision != "" && !slices.ContainsFunc(stay, shard.Fresh) {
 		return model.Decision{}
 	}
-	return rollout.HandOver(rules, policy, shard, stay)
+	return rollout.HandOverOn(rollout.Terms{Alone: true}, rules, policy, shard, stay)
 }

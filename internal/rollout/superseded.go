@@ -36,10 +36,16 @@ func Superseded(policy model.Policy, shard model.Shard) model.Decision {
 
 // lastCopy says that a pod that was never in service has data, or is about to
 // have, while the shard has no primary, or one that is on its way out: it may
-// have synchronised just before that was lost.
+// have synchronised just before that was lost. Of one that runs and is silent that
+// cannot be told, unless the shard has never had any data.
 func lastCopy(shard model.Shard, n model.Node) bool {
-	return n.Server.Answered && (n.Server.Keys > 0 || n.Server.Loading || n.Server.Follows != model.Nobody) &&
-		!slices.ContainsFunc(shard.Primaries(), shard.Stays)
+	if slices.ContainsFunc(shard.Primaries(), shard.Stays) {
+		return false
+	}
+	if !n.Server.Answered {
+		return shard.Memory.Formed && n.Phase == model.PodRunning && !n.Dead
+	}
+	return n.Server.Keys > 0 || n.Server.Loading || n.Server.Follows != model.Nobody
 }
 
 // CannotStart says that a pod of an older revision, whose data are in a volume, does not
