@@ -51,6 +51,7 @@ func (r *run) nodeFaults(s *State, i int) {
 		r.fault1(s, moveSilence, i, func(s *State, n *node) {
 			n.silent = true
 			s.owed &= r.world.lasting(s)
+			s.unheard(i)
 		})
 	}
 	if f.Timeout && n.fail == failWaiting {
@@ -80,11 +81,33 @@ func (r *run) muteFaults(s *State, i int) {
 		return
 	}
 	if f.Freeze {
-		r.fault1(s, moveFreeze, i, func(_ *State, n *node) { n.frozen = true })
+		r.fault1(s, moveFreeze, i, func(s *State, n *node) {
+			n.frozen = true
+			s.unheard(i)
+		})
 	}
 	if f.Apart {
-		r.fault1(s, moveApart, i, func(_ *State, n *node) { n.apart = true })
+		r.fault1(s, moveApart, i, func(s *State, n *node) {
+			n.apart = true
+			s.unheard(i)
+		})
 	}
+}
+
+// unheard: nobody waits for a pod that was never in service, and cannot be heard, where a
+// replica in service lives on in a shard without a primary. What only that pod has is written
+// off to whatever took it away (docs/adr/0004).
+func (s *State) unheard(i int) {
+	if s.n[i].gate != gateNever || len(s.primaries()) > 0 || !s.heir(i) {
+		return
+	}
+	var heard writes
+	for j := range s.n {
+		if n := &s.n[j]; j != i && n.proc == procUp && n.phase == running && !n.former && !n.mute() {
+			heard |= n.set
+		}
+	}
+	s.owed &= heard
 }
 
 // healMoves end what lasts.
