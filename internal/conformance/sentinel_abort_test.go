@@ -83,52 +83,52 @@ func TestCoordinatedHandoverThatMeetsWithMisfortune(t *testing.T) {
 	}
 }
 
-func TestRecoverEndsWhatADeadOperatorLeftUnderSentinel(t *testing.T) {
+// The next operator tells whom the servers have made primary.
+func TestSentinelsThatADeadOperatorHasNotToldAreToldByTheNext(t *testing.T) {
 	t.Parallel()
 	for _, version := range Versions {
-		t.Run(string(version)+" FAILOVER TO, and the Sentinels do not know", func(t *testing.T) {
+		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
 			w := FormWatch(t, specs(3, version), specs(3, version))
 			primary, target := w.Data[0], w.Data[1]
 			must(t, primary.Node().Failover(t.Context(), target.Host, target.Port, time.Second))
 			target.waitPrimary()
-			moved := false
-			opt := w.Options()
-			opt.OnPromoted = func(context.Context) error { moved = true; return nil }
-			result, err := handover.RecoverSentinel(t.Context(), primary.Node(), target.Node(), w.Servers(), opt)
-			if err != nil || result.Outcome != handover.Done || result.Agreeing != 3 || !moved {
-				t.Errorf("%+v, moved %t, %v", result, moved, err)
+			result, err := handover.TellSentinels(t.Context(), target.Node(), w.Servers(), w.Options())
+			if err != nil || result.Agreeing != 3 {
+				t.Errorf("%+v, %v", result, err)
 			}
 			w.repoint(target)
 			w.WaitComplete(target)
 		})
 	}
-	t.Run("a Sentinel that holds back writes for a target that is frozen", func(t *testing.T) {
-		t.Parallel()
-		w := FormWatch(t, specs(2, V91), specs(3, V91))
-		primary, target := w.Data[0], w.Data[1]
-		operators := target.Node()
-		asked := w.Sentinels[0].Node()
-		events, stop, err := asked.SentinelEvents(t.Context(), valkey.EventSelected)
-		must(t, err)
-		defer stop()
-		must(t, asked.SentinelFailoverCoordinated(t.Context(), MonitorName))
-		<-events
-		target.Freeze()
-		Eventually(t, "the primary hands over", func() bool {
-			info, ok := primary.Info()
-			return ok && info.Failover != valkey.FailoverNone
-		})
-		sentinels := w.Servers()
-		w.Sentinels[0].Kill()
-		result, err := handover.RecoverSentinel(t.Context(), primary.Node(), operators, sentinels, w.Options())
-		t.Logf("%s after %v: %v", result.Outcome, result.Total, err)
-		if !errors.Is(err, handover.ErrAborted) || !primary.Writable() {
-			t.Errorf("%s, %v", result.Outcome, err)
-		}
-		target.Thaw()
-		notPaused(t, primary)
+}
+
+// The operator dies, then the Sentinel that it has asked, and the target stands still: the
+// primary's pause is nobody's to lift, and ends by itself.
+func TestAPrimaryThatWasLeftPausedTakesWritesAgain(t *testing.T) {
+	t.Parallel()
+	w := FormWatch(t, specs(2, V91), specs(3, V91))
+	primary, target := w.Data[0], w.Data[1]
+	asked := w.Sentinels[0].Node()
+	events, stop, err := asked.SentinelEvents(t.Context(), valkey.EventSelected)
+	must(t, err)
+	defer stop()
+	must(t, asked.SentinelFailoverCoordinated(t.Context(), MonitorName))
+	<-events
+	target.Freeze()
+	Eventually(t, "the primary hands over", func() bool {
+		info, ok := primary.Info()
+		return ok && info.Failover != valkey.FailoverNone
 	})
+	left := time.Now()
+	w.Sentinels[0].Kill()
+	Eventually(t, "the primary takes writes again", func() bool {
+		info, ok := primary.Info()
+		return ok && info.Role == valkey.RolePrimary && info.Failover == valkey.FailoverNone && primary.Writable()
+	})
+	t.Logf("writes waited for %v", time.Since(left))
+	target.Thaw()
+	notPaused(t, primary)
 }
 
 // Names that servers announce and Sentinels do not: COORDINATED names an address
@@ -169,10 +169,10 @@ func TestNamesThatOnlyServersAnnounce(t *testing.T) {
 		info, ok := primary.Info()
 		return ok && info.PausedReason == "client_pause" && info.Failover == valkey.FailoverNone
 	})
-	result, err := handover.RecoverSentinel(t.Context(), primary.Node(), target.Node(), w.Servers(), opt)
-	if !errors.Is(err, handover.ErrAborted) {
-		t.Errorf("%s, %v", result.Outcome, err)
-	}
+	Eventually(t, "the pause ends by itself", func() bool {
+		info, ok := primary.Info()
+		return ok && info.PausedActions == "none"
+	})
 	notPaused(t, primary)
 }
 

@@ -60,8 +60,9 @@
 //
 // Whatever dies, no two servers take writes, as it is FAILOVER that moves the role. If
 // we die before the Sentinels are told, one that was asked goes on by itself; where we
-// sent FAILOVER ourselves, they go on to name the old primary until RecoverSentinel.
-// What can be left behind is a paused primary: by a Sentinel that died, or that named
-// an address which the primary does not know. The gates see the latter beforehand, and
-// RecoverSentinel lifts both.
+// sent FAILOVER ourselves, they go on to name the old primary until the next operator
+// tells them (TellSentinels). What can be left behind is a paused primary: by a Sentinel
+// that died, or that named an address which the primary does not know. The gates see the
+// latter beforehand, and the pause of the former ends by itself, after the Sentinels'
+// failover-timeout at the latest.
 package handover

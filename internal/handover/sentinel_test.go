@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -300,68 +299,6 @@ func TestVersionsOfSentinels(t *testing.T) {
 			t.Errorf("%q: coordinates %t, hears %t", row.version, coordinates(row.version), hears(row.version))
 		}
 	}
-}
-
-func TestRecoverUnderSentinel(t *testing.T) {
-	rows := []struct {
-		name    string
-		world   func(*watchWorld)
-		want    error // nil: done
-		outcome Outcome
-		sent    string
-	}{
-		{"nothing to be recovered", func(*watchWorld) {}, ErrGate, Aborted, ""},
-		{
-			"a primary left paused is let go",
-			func(w *watchWorld) { w.old.PausedActions = "write" },
-			ErrAborted, Aborted, "old UNPAUSE",
-		},
-		{
-			"a failover that the target does not take up is ended",
-			func(w *watchWorld) { waitForSync(w.world) },
-			ErrAborted, Aborted, "old PAUSE, old FAILOVER ABORT, old UNPAUSE, old UNPAUSE",
-		},
-		{
-			"servers have finished, Sentinels have not heard of it",
-			func(w *watchWorld) { handOver(w.world) },
-			nil, Done, "sentinel0 HELLO 6, sentinel1 HELLO 6, sentinel2 HELLO 6",
-		},
-		{
-			"a Sentinel has just begun: that is its matter",
-			func(w *watchWorld) {
-				w.sentinels[1].primary.Flags.FailoverInProgress = true
-				w.sentinels[1].primary.FailoverState = valkey.SentinelSelectReplica
-			},
-			valkey.ErrSentinelBusy, Aborted, "",
-		},
-	}
-	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			t.Parallel()
-			w := newWatchWorld("8.1.1")
-			row.world(w)
-			old, target := w.pair()
-			result, err := RecoverSentinel(context.Background(), old, target, w.servers(), w.options())
-			if result.Outcome != row.outcome || (row.want == nil) != (err == nil) || row.want != nil && !errors.Is(err, row.want) {
-				t.Errorf("%s, %v", result.Outcome, err)
-			}
-			sent := w.commands()
-			slices.Sort(sent[:count(sent, "HELLO")]) // they go out at the same time
-			if got := strings.Join(sent, ", "); got != row.sent {
-				t.Errorf("sent %s\nwant %s", got, row.sent)
-			}
-		})
-	}
-}
-
-func count(sent []string, kind string) int {
-	n := 0
-	for _, c := range sent {
-		if strings.Contains(c, kind) {
-			n++
-		}
-	}
-	return n
 }
 
 func TestTellingSentinelsWhoIsPrimary(t *testing.T) {
