@@ -3,7 +3,6 @@ package observe
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net"
 	"slices"
@@ -27,7 +26,7 @@ func (o Observer) clusterServer(ctx context.Context, conn *valkey.Node, draining
 		return model.Server{}, err
 	}
 	server := fromView(view)
-	if server.Cluster != nil && server.Role == model.RolePrimary && hasAtomicMoves(server.Version) && !server.Loading {
+	if server.Cluster != nil && server.Role == model.RolePrimary && model.ParseVersion(server.Version).MovesAtomically() && !server.Loading {
 		jobs, err := conn.SlotMigrations(ctx)
 		if err != nil && !errors.Is(err, valkey.ErrUnsupported) && !errors.Is(err, valkey.ErrAuth) {
 			return model.Server{}, err // without the right to look there is none to begin one
@@ -105,13 +104,6 @@ func slots(ranges []valkey.SlotRange) model.Slots {
 		out = append(out, model.SlotRange{First: r.First, Last: r.Last})
 	}
 	return model.NewSlots(out...)
-}
-
-// hasAtomicMoves: 9.0 brought them.
-func hasAtomicMoves(version string) bool {
-	var major int
-	n, _ := fmt.Sscanf(version, "%d.", &major)
-	return n == 1 && major >= 9
 }
 
 // moves are the migrations of which the server is the source. When one has ended

@@ -41,22 +41,9 @@ func WhyNotSynced(primary, n model.Node) string {
 // tooOld says what to think of when a replica runs an older version than its
 // primary: the primary sends what the replica cannot load, and it tries for ever.
 func tooOld(primary, n model.Node) string {
-	if !older(n.Server.Version, primary.Server.Version) {
+	if !model.ParseVersion(n.Server.Version).Line().Earlier(model.ParseVersion(primary.Server.Version).Line()) {
 		return ""
 	}
 	return fmt.Sprintf("; its server (%s) is older than the primary's (%s) and cannot load data that only the newer one knows: "+
 		"if this lasts, change the version back", n.Server.Version, primary.Server.Version)
-}
-
-// older compares major and minor versions. Versions that cannot be read are not
-// older.
-func older(a, b string) bool {
-	var majorA, minorA, majorB, minorB int
-	if n, _ := fmt.Sscanf(a, "%d.%d", &majorA, &minorA); n != 2 {
-		return false
-	}
-	if n, _ := fmt.Sscanf(b, "%d.%d", &majorB, &minorB); n != 2 {
-		return false
-	}
-	return majorA < majorB || (majorA == majorB && minorA < minorB)
 }

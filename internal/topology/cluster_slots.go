@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/valkeeper/valkeeper/internal/model"
@@ -136,18 +135,9 @@ func (c cluster) move(primary model.Node, to member, slots model.Slots, atomical
 	return step
 }
 
-// atomic says that both ends can move slots at once: Valkey 9.0 and later.
+// atomic says that both ends can move slots at once.
 func atomic(a, b model.Node) bool {
-	return major(a.Server.Version) >= 9 && major(b.Server.Version) >= 9
-}
-
-func major(version string) int {
-	number, _, _ := strings.Cut(version, ".")
-	out := 0
-	if _, err := fmt.Sscanf(number, "%d", &out); err != nil {
-		return 0
-	}
-	return out
+	return model.ParseVersion(a.Server.Version).MovesAtomically() && model.ParseVersion(b.Server.Version).MovesAtomically()
 }
 
 func recentFailure(shard model.Shard, primary model.Node, to string) (model.Hold, bool) {

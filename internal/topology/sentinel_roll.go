@@ -1,10 +1,7 @@
 package topology
 
 import (
-	"cmp"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/valkeeper/valkeeper/internal/model"
 )
@@ -141,25 +138,8 @@ func sentinelDown(shard model.Shard, n model.SentinelNode) model.Hold {
 // does, or that this is not known: newer ones first does the least harm.
 func (s sentinel) rises() bool {
 	for _, n := range s.set.Nodes {
-		if s.set.Stale(n) && (s.set.Version == "" || n.Version == "" || earlier(n.Version, s.set.Version)) {
+		if s.set.Stale(n) && (s.set.Version == "" || n.Version == "" || model.ParseVersion(n.Version).Earlier(model.ParseVersion(s.set.Version))) {
 			return true
-		}
-	}
-	return false
-}
-
-// earlier compares as many parts of two versions as both have: 8.1 is not earlier
-// than 8.1.1.
-func earlier(a, b string) bool {
-	as, bs := strings.Split(a, "."), strings.Split(b, ".")
-	for i := range min(len(as), len(bs)) {
-		x, errX := strconv.Atoi(as[i])
-		y, errY := strconv.Atoi(bs[i])
-		if errX != nil || errY != nil {
-			return false
-		}
-		if c := cmp.Compare(x, y); c != 0 {
-			return c < 0
 		}
 	}
 	return false
