@@ -33,7 +33,7 @@ type Trial struct {
 
 // Trials are all mutants, each with one gate removed.
 func Trials() []Trial {
-	return slices.Concat(seeing(), deciding(), acting(), surging(), hearing(), leaving())
+	return slices.Concat(seeing(), deciding(), acting(), surging(), surgeEnding(), hearing(), leaving())
 }
 
 // blind makes a mutant that sees every node otherwise.

@@ -7,7 +7,7 @@ import (
 	"github.com/valkeeper/valkeeper/internal/model"
 )
 
-// surging are mutants with one gate of a surge removed.
+// surging are mutants with one gate removed of how a surge begins and goes on.
 func surging() []Trial {
 	one := surgingAlone("1 node and an extra one").with(func(w *World) { w.Faults, w.MaxFaults, w.MaxWrites = Faults{Crash: true}, 1, 1 })
 	two := surgingPair("1+1 and an extra one")
@@ -34,6 +34,14 @@ func surging() []Trial {
 		}), two.with(func(w *World) {
 			w.Specs = []Spec{{Rev: 0, Nodes: 2}, {Rev: 1, Nodes: 2}, {Rev: 2, Nodes: 2}}
 		})},
+	}
+}
+
+// surgeEnding are mutants with one gate removed of how an extra node leaves.
+func surgeEnding() []Trial {
+	one := surgingAlone("1 node and an extra one").with(func(w *World) { w.Faults, w.MaxFaults, w.MaxWrites = Faults{Crash: true}, 1, 1 })
+	two := surgingPair("1+1 and an extra one")
+	return []Trial{
 		{instead("the extra node leaves with the role", func(snap model.Snapshot, s model.Step) model.Step {
 			shard := snap.Shards[0]
 			if h, ok := s.(model.Handover); ok && h.From.Name == "v-1" {
