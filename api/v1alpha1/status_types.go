@@ -133,6 +133,9 @@ type ShardStatus struct {
 	// lastPrimary is the pod last seen as the shard's only primary.
 	// +optional
 	LastPrimary string `json:"lastPrimary,omitempty"`
+	// lastPrimaryID is the id by which the members of the cluster know it.
+	// +optional
+	LastPrimaryID string `json:"lastPrimaryID,omitempty"`
 	// history is the replication ids of the shard's primaries so far, newest
 	// first.
 	// +optional

@@ -12,7 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -164,7 +163,7 @@ func cacheOptions(namespaces string) cache.Options {
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Pod{}:                   {Label: ours},
-			claims():                        {Label: ours},
+			&corev1.PersistentVolumeClaim{}: {Label: ours},
 			&corev1.ConfigMap{}:             {Label: ours},
 			&appsv1.StatefulSet{}:           {Label: ours},
 			&policyv1.PodDisruptionBudget{}: {Label: ours},
@@ -181,11 +180,6 @@ func cacheOptions(namespaces string) cache.Options {
 		}
 	}
 	return opts
-}
-
-// claims are volume claims, of which only the metadata are kept.
-func claims() client.Object {
-	return &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"}}
 }
 
 // stripOthers drops the contents of objects that are not ours.

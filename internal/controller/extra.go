@@ -42,7 +42,7 @@ func (e *Ensurer) extras(ctx context.Context, v *v1alpha1.Valkey, existing map[s
 		pod := fmt.Sprintf("%s-%d", name, v.Spec.NodeCount())
 		out[name] = slices.ContainsFunc(pods.Items, func(p corev1.Pod) bool {
 			return p.Name == pod && p.DeletionTimestamp == nil && metav1.GetControllerOf(&p) == nil
-		}) || slices.ContainsFunc(claims, func(c metav1.PartialObjectMetadata) bool {
+		}) || slices.ContainsFunc(claims, func(c corev1.PersistentVolumeClaim) bool {
 			return c.Name == v1alpha1.DataVolume+"-"+pod && observe.Kept(&c)
 		})
 	}

@@ -117,6 +117,9 @@ type Memory struct {
 	Formed bool
 	// Primary is the name of the last node seen as the only primary.
 	Primary string
+	// PrimaryID is the id by which the members of a cluster know it; empty elsewhere, and
+	// when it was seen by an operator that did not keep it.
+	PrimaryID string
 	// History lists the replication ids of the primaries seen so far, newest
 	// first. A copy with an older id is an older copy.
 	History []string

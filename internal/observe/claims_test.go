@@ -135,3 +135,31 @@ func TestAVolumeThatNothingCanBeOnIsSeen(t *testing.T) {
 		}
 	}
 }
+
+// A backup brings claims back with our labels, and with data: one that is yet to be filled
+// from a snapshot, and one that was given its volume beforehand (the binder then leaves out
+// pv.kubernetes.io/bound-by-controller). The pods come within the same second.
+func TestAClaimThatWasRestoredIsNotBlank(t *testing.T) {
+	made := metav1.NewTime(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	for name, change := range map[string]func(*corev1.PersistentVolumeClaim){
+		"from a snapshot, not bound yet": func(c *corev1.PersistentVolumeClaim) {
+			c.CreationTimestamp, c.Annotations = made, nil
+			c.Spec.DataSource = &corev1.TypedLocalObjectReference{Kind: "VolumeSnapshot", Name: "cart-1"}
+		},
+		"to a volume that is there": func(c *corev1.PersistentVolumeClaim) {
+			c.CreationTimestamp, c.Spec.VolumeName = made, "pv-of-the-backup"
+		},
+	} {
+		v := cart()
+		v.Spec.Storage = &v1alpha1.Storage{Size: resource.MustParse("1Gi")}
+		seen, err := Claims(t.Context(), fake.NewClientBuilder().WithObjects(claim("data-cart-1", change)).Build(), v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodes := []model.Node{{Ref: model.Ref{Name: "cart-1"}}}
+		pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "cart-1", CreationTimestamp: made}, Status: corev1.PodStatus{Phase: corev1.PodPending}}
+		if seeBlanks(nodes, []corev1.Pod{pod}, seen); nodes[0].Blank {
+			t.Errorf("%s: nobody waits for it, and an empty server is promoted beside it", name)
+		}
+	}
+}

@@ -58,7 +58,7 @@ func node(ordinal int, pod *corev1.Pod, now time.Time) model.Node {
 		RoleLabel: role(pod.Labels[v1alpha1.RoleLabel]),
 		Dead:      ended(pod),
 
-		CannotStart: cannotStart(pod),
+		CannotStart: cannotStart(pod, now),
 		Trouble:     trouble(pod),
 		PingEvery:   pingEvery(pod),
 		Evacuate:    podEvacuates(pod),

@@ -156,7 +156,7 @@ func remembered(v *v1alpha1.Valkey) map[string]shardMemory {
 }
 
 func (s shardMemory) memory() model.Memory {
-	return model.Memory{Formed: s.Formed, Primary: s.LastPrimary, History: s.History, Slots: model.ParseSlots(s.SlotRanges)}
+	return model.Memory{Formed: s.Formed, Primary: s.LastPrimary, PrimaryID: s.LastPrimaryID, History: s.History, Slots: model.ParseSlots(s.SlotRanges)}
 }
 
 // left is whom the role was last handed over from, and how long ago.

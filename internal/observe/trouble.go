@@ -37,22 +37,42 @@ const (
 	shortRun = 10 * time.Second
 	// longBackoff is the kubelet's wait before a start when several in a row have failed.
 	longBackoff = 40 * time.Second
+	// longPrepared is how long a container is prepared for at most: its image is fetched, its
+	// volumes and Secrets are mounted. What takes longer does not come by itself.
+	longPrepared = 5 * time.Minute
 )
 
 // cannotStart says that Kubernetes does not bring the server up as the pod is. A server that
 // has ended, or was killed, is started again: the first time at once, then after a wait that
 // doubles. Only when it ends soon after each start, or that wait has grown, is it this. A pod
 // that has ended as a whole is made anew.
-func cannotStart(pod *corev1.Pod) bool {
+func cannotStart(pod *corev1.Pod, now time.Time) bool {
 	for _, c := range pod.Status.ContainerStatuses {
-		if w := c.State.Waiting; c.Name == container(pod) && w != nil {
-			return w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" &&
-				(w.Reason != "CrashLoopBackOff" || crashesAgain(w, c.LastTerminationState.Terminated))
+		w := c.State.Waiting
+		if c.Name != container(pod) || w == nil {
+			continue
 		}
+		switch w.Reason {
+		case "ContainerCreating", "PodInitializing":
+			return notReadyFor(pod, now) > longPrepared
+		case "CrashLoopBackOff":
+			return crashesAgain(w, c.LastTerminationState.Terminated)
+		}
+		return true
 	}
 	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
 		return c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse
 	})
+}
+
+// notReadyFor is how long the pod has not been Ready; 0 when it is, or nobody says.
+func notReadyFor(pod *corev1.Pod, now time.Time) time.Duration {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady && c.Status == corev1.ConditionFalse && !c.LastTransitionTime.IsZero() {
+			return now.Sub(c.LastTransitionTime.Time)
+		}
+	}
+	return 0
 }
 
 // backoff is what the kubelet says of its wait, such as "back-off 1m20s restarting failed

@@ -3,6 +3,7 @@ package observe
 import (
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -84,8 +85,20 @@ func TestAServerThatHasCrashedOnceStartsAgain(t *testing.T) {
 	} {
 		pod := crashed("")
 		pod.Status.ContainerStatuses[0].State, pod.Status.ContainerStatuses[0].LastTerminationState.Terminated = c.state, c.last
-		if got := cannotStart(pod); got != c.want {
+		if got := cannotStart(pod, time.Unix(2000, 0)); got != c.want {
 			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+// A Secret that its template mounts is gone, or its volume does not come.
+func TestAContainerThatIsPreparedForTooLongDoesNotStart(t *testing.T) {
+	for after, want := range map[time.Duration]bool{time.Minute: false, 6 * time.Minute: true} {
+		pod := crashed("")
+		pod.Status.ContainerStatuses[0].State.Waiting.Reason = "ContainerCreating"
+		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse, LastTransitionTime: metav1.Unix(1000, 0)}}
+		if got := cannotStart(pod, time.Unix(1000, 0).Add(after)); got != want {
+			t.Errorf("after %v: %t", after, got)
 		}
 	}
 }

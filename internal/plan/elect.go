@@ -144,7 +144,7 @@ func allCopiesSeen(rules topology.Rules, policy model.Policy, shard model.Shard)
 		if there || !mayHoldCopy(policy, shard, n) {
 			continue
 		}
-		if rollout.CannotStart(policy, shard, n) {
+		if rollout.RestartsUnled(policy, shard, n) {
 			return model.Do(model.Restart{Node: n.Ref, Revision: shard.Revision,
 				Why: "it does not run, its revision is superseded, and its data outlive the pod"})
 		}

@@ -131,3 +131,17 @@ func TestAWaitForACopySaysWhatIsMissing(t *testing.T) {
 		}
 	}
 }
+
+// A primary was lost, the others and the operator saw another one elected, and then everything
+// stopped: both come back with new addresses.
+func TestAFullStopAfterAFailoverComesBackByItself(t *testing.T) {
+	moved := func(m model.Member) model.Member {
+		m.Address = "10.9.9.9:6379"
+		return m
+	}
+	play(t, []scene{{name: "everybody remembers the same", given: given(func(w *world) {
+		heldWithLogs(w)
+		w.Shards[0].Memory.Primary, w.Shards[0].Memory.PrimaryID = "v-shard-0-1", "0.1"
+	}, moved(elected()), moved(superseded())), steps: map[int]string{
+		0: "let v-shard-0-1 join the cluster (the copies have no common history, and it was the last primary)"}}})
+}

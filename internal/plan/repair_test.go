@@ -112,3 +112,16 @@ func TestATopologyThatIsUnknownIsAnErrorAndNoPlan(t *testing.T) {
 		t.Errorf("%v, %v", p, err)
 	}
 }
+
+// Running, never in service, never answered: the spec has been mended, and the lone server
+// has crashed meanwhile and is back with its data.
+func TestAMendedSpecReachesAPodThatRunsAndNeverAnswered(t *testing.T) {
+	run(t, []incident{{name: "the extra pod", given: durable(alone(rolling())), change: func(s *model.Shard) {
+		n := &s.Nodes[0]
+		n.Ready, n.InService = false, false
+		rebooted(n)
+		started(func(e *model.Node) {
+			e.Revision, e.Admitted, e.Server, e.RoleLabel = "bad", false, model.Server{}, model.RoleUnknown
+		})(s)
+	}, step: "restart v-1 (it has never been in service, and its revision is superseded)"}})
+}

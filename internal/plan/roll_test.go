@@ -51,6 +51,8 @@ func TestRoll(t *testing.T) {
 			s.Nodes[1].Server, s.Nodes[1].Dead, s.Nodes[1].CannotStart, s.Nodes[1].Ready = model.Server{}, true, true, false
 			s.Traffic.Replicas = []string{addr(2)}
 		}, step: "restart v-1 (it does not run, and its revision is superseded)"},
+		{name: "to one that has its log written before one that still writes it", given: almost(),
+			change: func(s *model.Shard) { s.Nodes[1].Server.Rewriting = true }, step: "hand over v-0 to v-2"},
 		{name: "but not one that has only crashed", given: rolling(), change: func(s *model.Shard) {
 			s.Nodes[1].Server, s.Nodes[1].Dead, s.Nodes[1].Ready = model.Server{}, true, false
 			s.Traffic.Replicas = []string{addr(2)}

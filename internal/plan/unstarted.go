@@ -14,9 +14,9 @@ import (
 //
 // Which claims may be the newest: while the last primary is among the pods that are asked
 // for, none; what lies beyond them was a replica's, or is older. If it was one of the
-// others, or is not known, as after the whole resource was deleted, any of them. More
-// pods than the operator may have made itself are left to a person, unless the last one
-// was primary: of the others who knows how old they are.
+// others, or is not known, as after the whole resource was deleted and made anew, perhaps
+// with fewer nodes, any of them. Where another primary is remembered, more pods than the
+// operator may have made itself are left to a person: who knows how old their data are.
 func unstarted(policy model.Policy, shard model.Shard) model.Decision {
 	if last, ok := shard.Node(shard.Memory.Primary); ok && last.Ordinal < shard.Size {
 		return model.Decision{}
@@ -28,7 +28,7 @@ func unstarted(policy model.Policy, shard model.Shard) model.Decision {
 		if _, there := shard.Node(name); there || (l.Going && !last) {
 			continue // its pod is a copy that is waited for; or its data were given up
 		}
-		if !l.Going && (last || l.Ordinal <= policy.Nodes) {
+		if !l.Going && (last || l.Ordinal <= policy.Nodes || shard.Memory.Primary == "") {
 			return model.Do(model.Scale{From: shard.Size, To: l.Ordinal + 1})
 		}
 		holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.WaitingForCopies, Node: name, Detail: unstartable(shard, l)})

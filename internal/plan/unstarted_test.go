@@ -55,8 +55,10 @@ func TestNobodyIsPromotedBesideAClaimThatMayBeNewer(t *testing.T) {
 			step: "scale from 1 to 2 pods"},
 		{name: "and what lies beside the lost claim of the last primary", given: madeAnew(), change: both(lastPrimary("v-3"), claimLeft(1, false)),
 			step: "scale from 1 to 2 pods"},
-		{name: "more than one extra pod is not made without knowing", given: madeAnew(), change: both(unknownBefore, claimLeft(2, false)),
+		{name: "more than one extra pod is not made without knowing", given: madeAnew(), change: both(lastPrimary("v-3"), claimLeft(2, false)),
 			hold: model.WaitingForCopies, of: "v-2"},
+		{name: "but is where a resource was made anew with fewer nodes", given: madeAnew(), change: both(unknownBefore, claimLeft(2, false)),
+			step: "scale from 1 to 3 pods"},
 		{name: "what is being deleted cannot be started", given: madeAnew(), change: claimLeft(1, true), hold: model.WaitingForCopies, of: "v-1"},
 		{name: "the pod that was started is waited for", given: madeAnew(), change: both(claimLeft(2, true), started(absent)),
 			hold: model.WaitingForCopies, of: "v-1"},
@@ -85,7 +87,7 @@ func TestAHoldForAClaimThatIsNotStartedSaysWhatToDo(t *testing.T) {
 		change func(*model.Shard)
 		says   []string
 	}{
-		{both(unknownBefore, claimLeft(2, false)), []string{"data-v-2", "kubectl scale statefulset v --replicas=3", "kubectl delete pvc data-v-2"}},
+		{both(lastPrimary("v-3"), claimLeft(2, false)), []string{"data-v-2", "kubectl scale statefulset v --replicas=3", "kubectl delete pvc data-v-2"}},
 		{claimLeft(1, true), []string{"data-v-1", "Retain", "finalizers"}},
 	} {
 		snap := madeAnew()

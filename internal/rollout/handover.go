@@ -116,9 +116,18 @@ func choose(primary model.Node, candidates []model.Node, maxLag int64, suits fun
 			return -1
 		case prefers != nil && prefers(b, a):
 			return 1
+		case a.Server.Rewriting != b.Server.Rewriting:
+			return rewritingLast(a)
 		}
 		return cmp.Compare(a.Ordinal, b.Ordinal)
 	}), true
+}
+
+func rewritingLast(a model.Node) int {
+	if a.Server.Rewriting {
+		return 1
+	}
+	return -1
 }
 
 // noTarget says of each candidate why it cannot take over.

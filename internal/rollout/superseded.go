@@ -36,24 +36,19 @@ func Superseded(policy model.Policy, shard model.Shard) model.Decision {
 
 // lastCopy says that a pod that was never in service has data, or is about to
 // have, while the shard has no primary, or one that is on its way out: it may
-// have synchronised just before that was lost. Of one that runs and is silent that
-// cannot be told, unless the shard has never had any data.
+// have synchronised just before that was lost. One that is silent is not waited for: a bad
+// spec may be what keeps it so, and its mending is what the shard waits for.
 func lastCopy(shard model.Shard, n model.Node) bool {
-	if slices.ContainsFunc(shard.Primaries(), shard.Stays) {
-		return false
-	}
-	if !n.Server.Answered {
-		return shard.Memory.Formed && n.Phase == model.PodRunning && !n.Dead
-	}
-	return n.Server.Keys > 0 || n.Server.Loading || n.Server.Follows != model.Nobody
+	return n.Server.Answered && (n.Server.Keys > 0 || n.Server.Loading || n.Server.Follows != model.Nobody) &&
+		!slices.ContainsFunc(shard.Primaries(), shard.Stays)
 }
 
-// CannotStart says that a pod of an older revision, whose data are in a volume, does not
+// RestartsUnled says that a pod of an older revision, whose data are in a volume, does not
 // come up as it is: it may be restarted although the shard has no primary, and perhaps
 // never will before. Data in an emptyDir would go with the pod; to give them up is for a
 // person to decide. One that has only crashed comes back by itself, with the revision that
 // it served with: the newest one may be what keeps the extra pod of a rollout from coming up.
-func CannotStart(policy model.Policy, shard model.Shard, n model.Node) bool {
+func RestartsUnled(policy model.Policy, shard model.Shard, n model.Node) bool {
 	return policy.Strategy == model.StrategyHandover && !policy.Paused && policy.Durable &&
 		n.CannotStart && n.Phase != model.PodTerminating && shard.Stale(n)
 }

@@ -50,8 +50,7 @@ func (r *run) nodeFaults(s *State, i int) {
 	if f.Silence && !n.mute() && !s.any(func(n *node) bool { return n.stray }) {
 		r.fault1(s, moveSilence, i, func(s *State, n *node) {
 			n.silent = true
-			s.owed &= r.world.lasting(s)
-			s.unheard(i)
+			r.unheard(s, i)
 		})
 	}
 	if f.Timeout && n.fail == failWaiting {
@@ -83,21 +82,22 @@ func (r *run) muteFaults(s *State, i int) {
 	if f.Freeze {
 		r.fault1(s, moveFreeze, i, func(s *State, n *node) {
 			n.frozen = true
-			s.unheard(i)
+			r.unheard(s, i)
 		})
 	}
 	if f.Apart {
 		r.fault1(s, moveApart, i, func(s *State, n *node) {
 			n.apart = true
-			s.unheard(i)
+			r.unheard(s, i)
 		})
 	}
 }
 
-// unheard: nobody waits for a pod that was never in service, and cannot be heard, where a
-// replica in service lives on in a shard without a primary. What only that pod has is written
-// off to whatever took it away (docs/adr/0004).
-func (s *State) unheard(i int) {
+// unheard: nobody waits for the emptyDir of a pod that was never in service, and cannot be
+// heard; nor for such a pod at all, where a replica in service lives on in a shard without a
+// primary. What only that pod has is written off to whatever took it away (docs/adr/0004).
+func (r *run) unheard(s *State, i int) {
+	s.owed &= r.world.lasting(s)
 	if s.n[i].gate != gateNever || len(s.primaries()) > 0 || !s.heir(i) {
 		return
 	}

@@ -70,7 +70,7 @@ func shardStatus(in Input, shard model.Shard, nodes []v1alpha1.NodeStatus) v1alp
 	}
 	out.Primary, out.Formed = primary.Name, true
 	if rules, err := topology.For(in.Snapshot); err == nil && rules.Recognised(primary) {
-		out.LastPrimary = primary.Name
+		out.LastPrimary, out.LastPrimaryID = primary.Name, primary.Server.Cluster.ID
 		out.History = history(out.History, primary.Server.ReplID)
 	}
 	out.SlotRanges = primary.Server.Owned().String()

@@ -16,8 +16,8 @@ import (
 // most slots is the cluster, and who is not of it has to be met again.
 //
 // The files: cluster_members.go (who knows whom), cluster_form.go (who becomes
-// primary), cluster_gates.go (what stands against touching a node),
-// cluster_slots.go (who serves what).
+// primary), cluster_last.go (who was the last one), cluster_gates.go (what stands against
+// touching a node), cluster_slots.go (who serves what).
 type cluster struct {
 	loner
 	snap model.Snapshot

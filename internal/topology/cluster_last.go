@@ -16,6 +16,10 @@ func (c cluster) LastPrimary(shard model.Shard) (n model.Node, known bool) {
 	if !known {
 		return model.Node{}, false
 	}
+	if owner.ID == shard.Memory.PrimaryID {
+		n, _ = shard.Node(shard.Memory.Primary)
+		return n, true
+	}
 	n = c.whois(shard, owner)
 	if n.Name != shard.Memory.Primary && !c.majorityKnows(owner) {
 		return model.Node{}, true
@@ -28,7 +32,8 @@ func (c cluster) LastPrimary(shard model.Shard) (n model.Node, known bool) {
 func (c cluster) lastOwner(shard model.Shard) (owner model.Member, known bool) {
 	for _, m := range c.members {
 		for id, other := range m.view {
-			if !overlap(other.Slots, shard.Memory.Slots) || (known && other.Epoch <= owner.Epoch) {
+			later := other.Epoch > owner.Epoch || other.Epoch == owner.Epoch && id > owner.ID
+			if !overlap(other.Slots, shard.Memory.Slots) || known && !later {
 				continue
 			}
 			if s, answers := c.byID(id); !answers || s.shard == shard.Name {

@@ -17,6 +17,7 @@ import (
 // step with the primary's.
 //
 // The files: sentinel_watch.go (whom the Sentinels name, and what they forget),
+// sentinel_last.go (whether that is whom the operator remembers),
 // sentinel_rank.go (whom they may promote), sentinel_unheard.go (whom they cannot),
 // sentinel_gates.go (what stands against touching a node), sentinel_roll.go (the Sentinels'
 // own pods).
