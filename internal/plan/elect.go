@@ -156,6 +156,20 @@ func allCopiesSeen(rules topology.Rules, policy model.Policy, shard model.Shard)
 		holds = append(holds, h)
 	}
 	if len(holds) == 0 && !answered {
+		return nobodyAnswers(shard)
+	}
+	return model.Wait(holds...)
+}
+
+// nobodyAnswers says what keeps the servers of a shard, in which no copy is waited for.
+func nobodyAnswers(shard model.Shard) model.Decision {
+	var holds []model.Hold
+	for _, n := range shard.Nodes {
+		if n.Trouble != "" {
+			holds = append(holds, model.Hold{Shard: shard.Name, Reason: model.NodeDown, Node: n.Name, Detail: n.Trouble})
+		}
+	}
+	if len(holds) == 0 {
 		return hold(shard, model.PodStarting, "", "no server answers yet")
 	}
 	return model.Wait(holds...)

@@ -183,6 +183,23 @@ func TestANewShardDoesNotWaitForAPodThatHasNoRoom(t *testing.T) {
 	}, step: "promote v-0 (a new shard)"}})
 }
 
+func TestANewShardThatDoesNotComeUpSaysWhy(t *testing.T) {
+	run(t, []incident{
+		{name: "its image cannot be pulled", given: durable(healthy()), change: func(s *model.Shard) {
+			newShard(s)
+			for i := range s.Nodes {
+				unused("ImagePullBackOff: no such image")(&s.Nodes[i])
+			}
+		}, hold: model.NodeDown, of: "v-2"},
+		{name: "its pods are made", given: durable(healthy()), change: func(s *model.Shard) {
+			newShard(s)
+			for i := range s.Nodes {
+				unused("")(&s.Nodes[i])
+			}
+		}, hold: model.PodStarting},
+	})
+}
+
 // Whoever waits for a copy that never comes back has to be told the way out.
 func TestWhoWaitsForACopyIsToldHowToGoOnWithoutIt(t *testing.T) {
 	snap := durable(pair(healthy()))
