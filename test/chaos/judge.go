@@ -136,23 +136,28 @@ func permitted(o *Outcome, spans []span) string {
 
 // judgeTwo looks for two primaries that take writes at the same time. The role may
 // come back to a process that had it, once a fault has taken it from there: then, and
-// only then, the ledger sees an earlier server acknowledge again.
+// only then, the ledger sees an earlier server acknowledge again. That may be long
+// afterwards, when a rollout goes on and hands over; but the one that hands over then has
+// stopped for good.
 func judgeTwo(o *Outcome, run report.Run) {
 	allowed := unplanned(o, run)
 	if run.Interleaved > 0 && len(allowed) == 0 {
 		o.Break(fmt.Sprintf("TWO PRIMARIES took writes: %d acknowledgements interleave, and no fault takes a primary away", run.Interleaved))
 		return
 	}
+	taken := map[string]bool{} // by a fault, while it lasted or soon after, and not come back since
 	for _, h := range run.Handovers {
 		when := at(run, h.EndMs)
-		within := slices.ContainsFunc(allowed, func(s span) bool {
+		during := slices.IndexFunc(allowed, func(s span) bool {
 			hit := slices.Contains(s.pods, h.From) || slices.Contains(s.pods, h.To)
 			return hit && !when.Before(s.from) && !when.After(s.to)
 		})
-		if h.Returned && !within {
+		if h.Returned && during < 0 && !taken[h.To] {
 			o.Break(fmt.Sprintf("TWO PRIMARIES took writes: %s acknowledged again at %s, after %s had; %s", h.To, since(o, when), h.From, permitted(o, allowed)))
 			return
 		}
+		taken[h.To] = false
+		taken[h.From] = during >= 0 && slices.Contains(allowed[during].pods, h.From) && !when.After(allowed[during].to.Add(-returning/2))
 	}
 }
 

@@ -105,6 +105,30 @@ func TestARoleThatComesBackIsNoOffenceOnlyWhereAFaultHadTakenIt(t *testing.T) {
 	}
 }
 
+// A rollout that a fault has held up goes on, and hands the role back.
+func TestARoleThatAFaultHasTakenMayBeHandedBackLater(t *testing.T) {
+	taken := report.Handover{From: "a", To: "b", EndMs: 9000}
+	back := report.Handover{From: "b", To: "a", EndMs: 40000, Returned: true}
+	again := report.Handover{From: "a", To: "b", EndMs: 40100, Returned: true}
+	for _, c := range []struct {
+		name      string
+		handovers []report.Handover
+		says      string
+	}{
+		{"once", []report.Handover{taken, back}, ""},
+		{"who has handed it back has stopped for good", []report.Handover{taken, back, again}, "b acknowledged again at +40.10 s"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := &Outcome{Began: start, Struck: []Struck{struck(Freeze, Primary, 5, 11, "a")}}
+			Judge(o, report.Run{StartedAt: start, Acknowledged: 100, Interleaved: 7, Handovers: c.handovers, ReadBack: []report.Node{{Role: "primary"}}})
+			broken := strings.Join(o.Broken, "\n")
+			if (c.says == "") != (broken == "") || !strings.Contains(broken, c.says) {
+				t.Errorf("broken %q, wanted %q", broken, c.says)
+			}
+		})
+	}
+}
+
 func TestWhatProvesNothingIsNoGoodOutcome(t *testing.T) {
 	whole := report.Run{StartedAt: start, Acknowledged: 100, ReadBack: []report.Node{{Role: "primary"}, {Name: "b", Role: "replica"}}}
 	for _, c := range []struct {
