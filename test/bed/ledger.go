@@ -168,6 +168,7 @@ type Progress struct {
 	PerSecond    int64          `json:"acknowledgedPerSecond"`
 	Errors       map[string]int `json:"errors"`
 	LongestGapMs float64        `json:"longestGapMs"`
+	WaitingMs    float64        `json:"waitingMs"`
 	Pod          string         `json:"pod"`
 }
 
@@ -188,6 +189,19 @@ func (l *Ledger) AwaitWrites(ctx context.Context, more int64) error {
 		return p.Acknowledged-first.Acknowledged >= more, fmt.Sprintf("%+v", p), err
 	})
 }
+
+// AwaitServed waits until no writer has been waiting for long. A client library may hang at an
+// address that has vanished for as long as its own timeouts and retries take, after the
+// shard has long been served again.
+func (l *Ledger) AwaitServed(ctx context.Context) error {
+	return Await(ctx, 2*time.Minute, func(ctx context.Context) (bool, string, error) {
+		p, err := l.Progress(ctx)
+		return p.WaitingMs < waitsLong, fmt.Sprintf("a writer has been waiting for %.0f ms: %+v", p.WaitingMs, p), err
+	})
+}
+
+// waitsLong, in ms, is longer than any acknowledgement takes that comes.
+const waitsLong = 2000
 
 // Mark names this moment: a roll begins.
 func (l *Ledger) Mark(ctx context.Context, name string) error {

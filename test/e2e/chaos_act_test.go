@@ -253,6 +253,9 @@ func (a *act) readBack(ctx context.Context, ledger *bed.Ledger) error {
 	if err := ledger.AwaitWrites(ctx, 200); err != nil {
 		a.breaks("NOT WELL: writes are not acknowledged: " + err.Error())
 	}
+	if err := ledger.AwaitServed(ctx); err != nil {
+		a.breaks("NOT WELL: " + err.Error())
+	}
 	run, err := ledger.Stop(ctx)
 	if err != nil {
 		return err

@@ -21,7 +21,10 @@ type Progress struct {
 	// the one that lasts included. In a cluster it is the longest time that one
 	// writer has waited.
 	LongestGapMs float64 `json:"longestGapMs"`
-	Watch        string  `json:"watchTrouble,omitempty"`
+	// WaitingMs is how long one writer has been waiting at this moment: the one that has
+	// waited longest. Its library may still hang at an address that has vanished.
+	WaitingMs float64 `json:"waitingMs"`
+	Watch     string  `json:"watchTrouble,omitempty"`
 }
 
 // Progress tells how far the run is. Its figures are approximate; the report's
@@ -39,7 +42,7 @@ func (r *Run) Progress() Progress {
 	} else if last := r.live.lastAck.Load(); last >= 0 && !r.config.Cluster {
 		longest = max(longest, r.now()-last)
 	}
-	p.LongestGapMs = milliseconds(longest)
+	p.LongestGapMs, p.WaitingMs = milliseconds(longest), milliseconds(r.live.waiting(r.now()))
 	r.live.mu.Lock()
 	defer r.live.mu.Unlock()
 	for kind, n := range r.live.errors {

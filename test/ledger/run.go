@@ -245,6 +245,35 @@ type live struct {
 	mu     sync.Mutex
 	errors map[string]int
 	pods   string
+	asked  map[int]int64 // by writer: since when it waits for an acknowledgement
+}
+
+// asks notes that a writer wants to write. What it has wanted before counts.
+func (l *live) asks(writer int, at int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, waits := l.asked[writer]; !waits {
+		if l.asked == nil {
+			l.asked = map[int]int64{}
+		}
+		l.asked[writer] = at
+	}
+}
+
+func (l *live) answered(writer int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.asked, writer)
+}
+
+// waiting is how long the writer has waited that has waited longest.
+func (l *live) waiting(now int64) (longest int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, since := range l.asked {
+		longest = max(longest, now-since)
+	}
+	return longest
 }
 
 func (l *live) ack(at int64, server history.Server) {

@@ -31,6 +31,7 @@ func (r *Run) write(ctx context.Context, w *history.Writer, session client.Sessi
 	for seq := uint32(0); w.Len() < most && pace.wait(ctx); seq++ {
 		record := history.Record{Seq: seq, Slot: book.slot(), Send: r.now()}
 		key := r.keys.Of(w.ID, record)
+		r.live.asks(w.ID, record.Send)
 		// Not ctx: a write that is under way when the run ends is waited for.
 		server, err := session.Set(context.WithoutCancel(ctx), key, r.keys.Value(key))
 		record.Ack, record.Server = r.now(), server
@@ -100,6 +101,7 @@ func (b *book) acknowledged(r history.Record) {
 		b.spread.advance()
 		b.run.live.waited(r.Ack - since)
 	}
+	b.run.live.answered(b.ID)
 	b.run.live.ack(r.Ack, r.Server)
 }
 

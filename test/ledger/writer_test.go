@@ -87,3 +87,21 @@ func TestAWrongConfigurationIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestAWriterThatWaitsIsToldFromItsFirstTry(t *testing.T) {
+	var l live
+	l.asks(1, 100)
+	l.asks(2, 300)
+	l.asks(1, 500) // it tries again
+	if got := l.waiting(1000); got != 900 {
+		t.Errorf("%d", got)
+	}
+	l.answered(1)
+	if got := l.waiting(1000); got != 700 {
+		t.Errorf("%d", got)
+	}
+	l.answered(2)
+	if got := l.waiting(1000); got != 0 {
+		t.Errorf("%d", got)
+	}
+}
