@@ -180,12 +180,19 @@ func (a *Actor) follow(ctx context.Context, s model.Follow) error {
 	if err := node.ReplicaOf(ctx, host, port); err != nil || !s.Demotes {
 		return err
 	}
-	return sendOn(ctx, s, node)
+	// Clients that are sent away come back by the Service, so it leads to the other one first:
+	// where Sentinels have failed over from a primary that lived on, it did not yet.
+	unmoved := a.reroutePrimary(ctx, s.Primary)
+	if err := sendOn(ctx, s, node); err != nil {
+		return errors.Join(err, unmoved)
+	}
+	go (&departure{node: node}).late(context.WithoutCancel(ctx))
+	return unmoved
 }
 
 // sendOn sends the clients of a primary that has just been demoted away: they would
-// sit on a server that refuses their writes, and the Service leads elsewhere. Nobody
-// tries again, so it is worth a second attempt.
+// sit on a server that refuses their writes. Nobody tries again, so it is worth a second
+// attempt.
 func sendOn(ctx context.Context, s model.Follow, node *valkey.Node) error {
 	spare := []string{v1alpha1.ReplicationUser, v1alpha1.SentinelUser}
 	_, err := node.KillClients(ctx, spare...)

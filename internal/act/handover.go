@@ -161,11 +161,16 @@ func (d *departure) begin(ctx context.Context) {
 			failpoint.Reach(failpoint.HandoverDrained)
 		}
 		close(d.done)
-		// Until then no reader is led there (model.Traffic.Lingers). An error is the end
-		// of the server, and of its clients.
-		_, _ = handover.Drain(ctx, d.node, handover.DrainOptions{
-			Spare: v1alpha1.OwnUsers(), Every: lateEvery, Quiet: 1, AtLeast: model.ServiceMoves - 2*lateEvery, Timeout: 2 * model.ServiceMoves, While: d.demoted})
+		d.late(ctx)
 	}()
+}
+
+// late sends those away who are still led to the node: hosts move a Service up to a second
+// after it was written. After a handover no reader is led there until then
+// (model.Traffic.Lingers). An error is the end of the server, and of its clients.
+func (d *departure) late(ctx context.Context) {
+	_, _ = handover.Drain(ctx, d.node, handover.DrainOptions{
+		Spare: v1alpha1.OwnUsers(), Every: lateEvery, Quiet: 1, AtLeast: model.ServiceMoves - 2*lateEvery, Timeout: 2 * model.ServiceMoves, While: d.demoted})
 }
 
 // demoted: the role has not come back to the node already, and its clients with it.
