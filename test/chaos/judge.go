@@ -145,7 +145,8 @@ func judgeTwo(o *Outcome, run report.Run) {
 		o.Break(fmt.Sprintf("TWO PRIMARIES took writes: %d acknowledgements interleave, and no fault takes a primary away", run.Interleaved))
 		return
 	}
-	taken := map[string]bool{} // by a fault, while it lasted or soon after, and not come back since
+	hands := o.Episode.During == Roll || o.Episode.During == Scale // the operator has a cause to hand over later
+	taken := map[string]bool{}                                     // by a fault, while it lasted or soon after, and not come back since
 	for _, h := range run.Handovers {
 		when := at(run, h.EndMs)
 		during := slices.IndexFunc(allowed, func(s span) bool {
@@ -157,7 +158,7 @@ func judgeTwo(o *Outcome, run report.Run) {
 			return
 		}
 		taken[h.To] = false
-		taken[h.From] = during >= 0 && slices.Contains(allowed[during].pods, h.From) && !when.After(allowed[during].to.Add(-returning/2))
+		taken[h.From] = hands && during >= 0 && slices.Contains(allowed[during].pods, h.From) && !when.After(allowed[during].to.Add(-returning/2))
 	}
 }
 

@@ -112,14 +112,16 @@ func TestARoleThatAFaultHasTakenMayBeHandedBackLater(t *testing.T) {
 	again := report.Handover{From: "a", To: "b", EndMs: 40100, Returned: true}
 	for _, c := range []struct {
 		name      string
+		during    During
 		handovers []report.Handover
 		says      string
 	}{
-		{"once", []report.Handover{taken, back}, ""},
-		{"who has handed it back has stopped for good", []report.Handover{taken, back, again}, "b acknowledged again at +40.10 s"},
+		{"once", Roll, []report.Handover{taken, back}, ""},
+		{"who has handed it back has stopped for good", Roll, []report.Handover{taken, back, again}, "b acknowledged again at +40.10 s"},
+		{"where nobody has a cause to hand over", Idle, []report.Handover{taken, back}, "a acknowledged again at +40.00 s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			o := &Outcome{Began: start, Struck: []Struck{struck(Freeze, Primary, 5, 11, "a")}}
+			o := &Outcome{Began: start, Episode: Episode{During: c.during}, Struck: []Struck{struck(Freeze, Primary, 5, 11, "a")}}
 			Judge(o, report.Run{StartedAt: start, Acknowledged: 100, Interleaved: 7, Handovers: c.handovers, ReadBack: []report.Node{{Role: "primary"}}})
 			broken := strings.Join(o.Broken, "\n")
 			if (c.says == "") != (broken == "") || !strings.Contains(broken, c.says) {
