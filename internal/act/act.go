@@ -95,7 +95,7 @@ func (a *Actor) perform(ctx context.Context, shard string, step model.Step) (Out
 		return a.moveSlots(ctx, shard, s)
 	case model.CancelMoves:
 		return Outcome{}, a.cancelMoves(ctx, s)
-	case model.WatchPrimary, model.SetWatch, model.ResetWatch, model.Rank, model.ScaleSentinels:
+	case model.WatchPrimary, model.SetWatch, model.ResetWatch, model.Rank, model.PauseWrites, model.ScaleSentinels:
 		return Outcome{}, a.performOnSentinels(ctx, step)
 	}
 	return Outcome{}, fmt.Errorf("step %T is not known to act", step)
@@ -178,6 +178,9 @@ func (a *Actor) follow(ctx context.Context, s model.Follow) error {
 		}
 	}
 	if err := node.ReplicaOf(ctx, host, port); err != nil || !s.Demotes {
+		return err
+	}
+	if err := node.Unpause(ctx); err != nil { // it may have been told to hold back writes until now
 		return err
 	}
 	// Clients that are sent away come back by the Service, so it leads to the other one first:

@@ -28,6 +28,8 @@ func (a *Actor) performOnSentinels(ctx context.Context, step model.Step) error {
 		return a.resetWatch(ctx, s)
 	case model.Rank:
 		return a.rank(ctx, s)
+	case model.PauseWrites:
+		return a.pauseWrites(ctx, s)
 	case model.ScaleSentinels:
 		return a.scale(ctx, s.Set, model.Scale{From: s.From, To: s.To})
 	default:
@@ -115,6 +117,16 @@ func (a *Actor) rank(ctx context.Context, s model.Rank) error {
 		return err
 	}
 	return node.SetReplicaPriority(ctx, s.Priority)
+}
+
+// pauseWrites holds back what a primary is sent. It ends by itself, or when the server is
+// made to follow.
+func (a *Actor) pauseWrites(ctx context.Context, s model.PauseWrites) error {
+	node, err := a.server(ctx, s.Node)
+	if err != nil {
+		return err
+	}
+	return node.PauseWrites(ctx, s.For)
 }
 
 // promoteBySentinel asks one Sentinel to fail over. The primary is none any more, so

@@ -92,6 +92,10 @@ func moving(c *model.ClusterServer) bool {
 		slices.ContainsFunc(c.Moves, func(m model.Move) bool { return m.State == model.MoveRuns })
 }
 
+// suspicious is how long a primary has not answered a Sentinel that asks it every second,
+// or has answered that it refuses writes: it may be found down soon.
+const suspicious = 2 * time.Second
+
 // sentinelsBusy says whether Sentinels are about to change by themselves: they fail
 // over, do not all name the primary, or come and go.
 func sentinelsBusy(snap model.Snapshot) bool {
@@ -110,6 +114,6 @@ func sentinelsBusy(snap model.Snapshot) bool {
 		case set.Stale(n) && !snap.Policy.Paused, n.Down(), !n.Named(primary.Address):
 			return true
 		}
-		return n.Watch.FailingOver || n.Watch.Down || n.Watch.NoQuorum != ""
+		return n.Watch.FailingOver || n.Watch.Down || n.Watch.SilentFor > suspicious || n.Watch.NoQuorum != ""
 	})
 }

@@ -68,7 +68,8 @@ type Watch struct {
 	Epoch    int64
 	Settings WatchSettings
 	// Down: it does not reach the primary. FailingOver: a failover is under way.
-	Down, FailingOver bool
+	// Coordinated: one that holds back the primary's writes by itself.
+	Down, FailingOver, Coordinated bool
 	// SilentFor is how long the primary has not answered it; it is asked each second.
 	SilentFor time.Duration
 	// NoQuorum is why too few Sentinels are there, by its own word; empty if enough.

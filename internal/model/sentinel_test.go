@@ -25,6 +25,8 @@ func TestAStepAboutSentinelsIsTheSameWhileItDoesTheSameToTheSamePods(t *testing.
 			[]model.Step{model.ResetWatch{Sentinel: b}, model.SetWatch{Sentinel: a}}, true},
 		{model.Rank{Node: a, Priority: 100, Why: "one"}, []model.Step{model.Rank{Node: a, Priority: 100}},
 			[]model.Step{model.Rank{Node: a}, model.Rank{Node: b, Priority: 100}, model.ResetWatch{Sentinel: a}}, true},
+		{model.PauseWrites{Node: a, For: time.Second}, []model.Step{model.PauseWrites{Node: a, For: time.Minute, Why: "one"}},
+			[]model.Step{model.PauseWrites{Node: b, For: time.Second}, model.Rank{Node: a}}, false},
 		{model.ScaleSentinels{Set: "s", From: 3, To: 2}, nil,
 			[]model.Step{model.ScaleSentinels{Set: "s", From: 3, To: 1}, model.ScaleSentinels{Set: "t", From: 3, To: 2}, model.Scale{From: 3, To: 2}}, true},
 		{model.ScaleSentinels{Set: "s", From: 3, To: 5}, nil, []model.Step{model.ScaleSentinels{Set: "s", From: 2, To: 5}}, false},

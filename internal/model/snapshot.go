@@ -326,6 +326,9 @@ type Server struct {
 	// waits for its target to catch up, and on a replica that was that primary,
 	// has demoted itself and asks its target to take over.
 	FailingOver bool
+	// PausedFor is for how much longer the server holds back writes because somebody
+	// asked it to.
+	PausedFor time.Duration
 	// Acked holds, for a primary, the offsets its online replicas have
 	// acknowledged, by address as it shows them.
 	Acked map[string]int64

@@ -1,6 +1,9 @@
 package model
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // WatchPrimary lets one Sentinel watch the shard's primary.
 type WatchPrimary struct {
@@ -32,6 +35,14 @@ type Rank struct {
 	Why      string
 }
 
+// PauseWrites holds back the writes of a primary from which Sentinels fail over although
+// it answers. What it acknowledged once they have promoted another one would be lost.
+type PauseWrites struct {
+	Node Ref
+	For  time.Duration
+	Why  string
+}
+
 // ScaleSentinels changes the number of pods of the Sentinels' StatefulSet.
 type ScaleSentinels struct {
 	Set      string
@@ -42,6 +53,7 @@ func (WatchPrimary) step()   {}
 func (SetWatch) step()       {}
 func (ResetWatch) step()     {}
 func (Rank) step()           {}
+func (PauseWrites) step()    {}
 func (ScaleSentinels) step() {}
 
 // Kind is watch-primary.
@@ -55,6 +67,9 @@ func (ResetWatch) Kind() string { return "reset-watch" }
 
 // Kind is rank.
 func (Rank) Kind() string { return "rank" }
+
+// Kind is pause-writes.
+func (PauseWrites) Kind() string { return "pause-writes" }
 
 // Kind is scale-sentinels.
 func (ScaleSentinels) Kind() string { return "scale-sentinels" }
@@ -72,6 +87,10 @@ func (ResetWatch) Disruptive() bool { return true }
 // Disruptive is true: a node that is ranked may be promoted.
 func (Rank) Disruptive() bool { return true }
 
+// Disruptive is false: the pause ends by itself, and a look before it would be a look in
+// which writes are lost.
+func (PauseWrites) Disruptive() bool { return false }
+
 // Disruptive is true: a Sentinel that goes has a vote less.
 func (s ScaleSentinels) Disruptive() bool { return s.To < s.From }
 
@@ -85,6 +104,10 @@ func (s ResetWatch) String() string { return fmt.Sprintf("reset %s (%s)", s.Sent
 
 func (s Rank) String() string {
 	return fmt.Sprintf("give %s the replica-priority %d (%s)", s.Node.Name, s.Priority, s.Why)
+}
+
+func (s PauseWrites) String() string {
+	return fmt.Sprintf("hold back the writes of %s for %s (%s)", s.Node.Name, s.For, s.Why)
 }
 
 func (s ScaleSentinels) String() string {
@@ -113,6 +136,12 @@ func (s ResetWatch) Same(other Step) bool {
 func (s Rank) Same(other Step) bool {
 	o, ok := other.(Rank)
 	return ok && o.Node == s.Node && o.Priority == s.Priority
+}
+
+// Same compares the node.
+func (s PauseWrites) Same(other Step) bool {
+	o, ok := other.(PauseWrites)
+	return ok && o.Node == s.Node
 }
 
 // Same compares both sizes.

@@ -220,6 +220,7 @@ func watch(ctx context.Context, conn *valkey.Node, name string, a aliases) (*mod
 		Settings:  model.WatchSettings{Quorum: primary.Quorum, DownAfter: primary.DownAfter, FailoverTimeout: primary.FailoverTimeout},
 		SilentFor: primary.AnswerAge,
 		Down:      primary.Flags.Down, FailingOver: primary.Flags.FailoverInProgress || primary.FailoverState != "",
+		Coordinated: primary.Flags.Coordinated,
 	}
 	for _, r := range replicas {
 		w.Replicas = append(w.Replicas, model.WatchedReplica{Address: a.at(net.JoinHostPort(r.Host, strconv.Itoa(r.Port))),

@@ -134,6 +134,7 @@ func fromInfo(info valkey.Info) model.Server {
 		Offset2:  info.SecondReplOffset,
 
 		FailingOver: info.Failover != valkey.FailoverNone,
+		PausedFor:   info.PausedFor,
 		Rewriting:   info.AOFRewriteInProgress,
 		Unsaved:     unsaved(info),
 	}

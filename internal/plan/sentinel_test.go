@@ -128,7 +128,7 @@ func TestSentinelsAreTold(t *testing.T) {
 		{name: "and when whom they name has vanished", given: with(watched(healthy()), each(func(n *model.SentinelNode) { n.Watch.Primary = "10.9.9.9:6379" })),
 			step: "let v-sentinel-0 watch v-0 (it names another one, and nobody tells it)"},
 		{name: "nobody is told anything during a failover", given: with(watched(healthy()), func(s *model.SentinelSet) {
-			s.Nodes[1].Watch, s.Nodes[2].Watch.FailingOver = nil, true
+			s.Nodes[1].Watch, s.Nodes[2].Watch.FailingOver, s.Nodes[2].Watch.Coordinated = nil, true, true
 		})},
 		{name: "nobody is told of a primary that others do not take for one", given: with(watched(healthy()), each(func(n *model.SentinelNode) { n.Watch.Primary = addr(1) })),
 			change: func(s *model.Shard) { s.Nodes[1].Server = model.Server{} },
@@ -216,7 +216,9 @@ func TestNothingIsTouchedWhileSentinelsAreNotOfOneMind(t *testing.T) {
 			hold: model.SentinelsDisagree, of: "v-sentinel-1"},
 		{name: "not while one sees no quorum", given: with(watched(almost()), func(s *model.SentinelSet) { s.Nodes[1].Watch.NoQuorum = "NOQUORUM 1 usable" }),
 			hold: model.QuorumLost, of: "v-sentinel-1"},
-		{name: "not while one fails over", given: with(watched(almost()), func(s *model.SentinelSet) { s.Nodes[1].Watch.FailingOver = true }),
+		{name: "not while one fails over", given: with(watched(almost()), func(s *model.SentinelSet) {
+			s.Nodes[1].Watch.FailingOver, s.Nodes[1].Watch.Coordinated = true, true
+		}),
 			hold: model.SentinelFailover, of: "v-sentinel-1"},
 		{name: "not in TILT mode", given: with(watched(almost()), func(s *model.SentinelSet) { s.Nodes[1].Tilt = true }),
 			hold: model.SentinelsDisagree, of: "v-sentinel-1"},
@@ -228,6 +230,36 @@ func TestNothingIsTouchedWhileSentinelsAreNotOfOneMind(t *testing.T) {
 			hold: model.NoGoodReplica, of: "v-1"},
 		{name: "no replica is restarted while they do not agree", given: with(watched(rolling()), func(s *model.SentinelSet) { s.Nodes[1].Watch.Down = true }),
 			hold: model.SentinelsDisagree, of: "v-sentinel-1"},
+	})
+}
+
+func TestAPrimaryFromWhichSentinelsFailOverTakesNoWrites(t *testing.T) {
+	failing := func(s *model.SentinelSet) { s.Nodes[1].Watch.FailingOver = true }
+	paused := func(d time.Duration) func(*model.Shard) {
+		return func(s *model.Shard) { s.Nodes[0].Server.PausedFor = d }
+	}
+	const pause = "hold back the writes of v-0 for 2s (v-sentinel-1 fails over from it)"
+	run(t, []incident{
+		{name: "it is told to hold them back", given: with(watched(healthy()), failing), step: pause, hold: model.SentinelFailover, of: "v-sentinel-1"},
+		{name: "also when its disk is full, and it would take them again at any time", given: with(watched(healthy()), failing),
+			change: func(s *model.Shard) { s.Nodes[0].Server.RefusesWrites = true }, step: pause, hold: model.SentinelFailover, of: "v-sentinel-1"},
+		{name: "and when another one has been promoted", given: with(watched(healthy()), failing), change: func(s *model.Shard) {
+			s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, ""
+		}, step: pause, hold: model.SentinelFailover, of: "v-sentinel-1"},
+		{name: "once", given: with(watched(healthy()), failing), change: paused(1100 * time.Millisecond), hold: model.SentinelFailover, of: "v-sentinel-1"},
+		{name: "again before it ends", given: with(watched(healthy()), failing), change: paused(900 * time.Millisecond), step: pause,
+			hold: model.SentinelFailover, of: "v-sentinel-1"},
+		{name: "not when the Sentinel sees to it", given: with(watched(healthy()), func(s *model.SentinelSet) {
+			failing(s)
+			s.Nodes[1].Watch.Coordinated = true
+		})},
+		{name: "nor when it hands over by itself", given: with(watched(healthy()), failing),
+			change: func(s *model.Shard) { s.Nodes[0].Server.FailingOver = true }, hold: model.HandoverInProgress, of: "v-0"},
+		{name: "nor is the one that has taken over", given: with(watched(took(watched(healthy()))), failing), change: func(s *model.Shard) {
+			s.Nodes[0].Server.Role = model.RoleReplica
+			s.Traffic.Primary, s.Traffic.Replicas = addr(1), []string{addr(0), addr(2)}
+			s.Nodes[0].RoleLabel, s.Nodes[1].RoleLabel = model.RoleReplica, model.RolePrimary
+		}},
 	})
 }
 
@@ -328,7 +360,9 @@ func TestTheQuorumPromotes(t *testing.T) {
 		{name: "also if the Service leads to the other", given: with(watched(healthy()), each(func(n *model.SentinelNode) { n.Watch.Primary = addr(1) })),
 			change: func(s *model.Shard) { s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, "" },
 			step:   "let v-0 follow v-1 (a second primary; the Sentinels name v-1)", hold: model.TwoPrimaries},
-		{name: "neither while one fails over: it may be about to name the other", given: with(watched(healthy()), func(s *model.SentinelSet) { s.Nodes[1].Watch.FailingOver = true }),
+		{name: "neither while one fails over: it may be about to name the other", given: with(watched(healthy()), func(s *model.SentinelSet) {
+			s.Nodes[1].Watch.FailingOver, s.Nodes[1].Watch.Coordinated = true, true
+		}),
 			change: func(s *model.Shard) { s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, "" },
 			hold:   model.SentinelFailover, of: "v-sentinel-1"},
 		{name: "neither while one is silent, and may be failing over", given: with(watched(healthy()), func(s *model.SentinelSet) { silentSentinel(&s.Nodes[1]) }),

@@ -72,7 +72,7 @@ func pack(step model.Step) operator {
 	case model.Restart:
 		return operator{kind: stepRestart, a: index(s.Node), rev: revision(s.Revision)}
 	case model.Meet, model.AddSlots, model.Release, model.Forget, model.MoveSlots, model.CancelMoves,
-		model.WatchPrimary, model.SetWatch, model.ResetWatch, model.Rank, model.ScaleSentinels:
+		model.WatchPrimary, model.SetWatch, model.ResetWatch, model.Rank, model.PauseWrites, model.ScaleSentinels:
 		panic(fmt.Sprintf("a step of a cluster or of Sentinels in a world that has none: %s", s))
 	}
 	return operator{}

@@ -17,7 +17,8 @@ import (
 // step with the primary's.
 //
 // The files: sentinel_watch.go (whom the Sentinels name, and what they forget),
-// sentinel_last.go (whether that is whom the operator remembers),
+// sentinel_last.go (whether that is whom the operator remembers), sentinel_fence.go (the
+// primary from which they fail over),
 // sentinel_rank.go (whom they may promote), sentinel_unheard.go (whom they cannot),
 // sentinel_gates.go (what stands against touching a node), sentinel_roll.go (the Sentinels'
 // own pods).
@@ -121,6 +122,9 @@ func (s sentinel) keeps(shard model.Shard, n model.Node) bool {
 // Settle leaves it to the Sentinels which of several primaries stays, and trusts a
 // single one only if they do.
 func (s sentinel) Settle(shard model.Shard) model.Decision {
+	if d := s.fence(shard); d.Made() {
+		return d
+	}
 	primaries := shard.Primaries()
 	switch {
 	case len(primaries) == 0, len(primaries) == 1 && s.Recognised(primaries[0]):

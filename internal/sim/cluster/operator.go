@@ -240,7 +240,7 @@ func mentions(step model.Step) uint8 {
 	case model.MoveSlots:
 		return setOf(s.From, s.To)
 	case model.Publish, model.Scale, model.Drain, model.CancelMoves, model.WatchPrimary, model.SetWatch, model.ResetWatch,
-		model.Rank, model.ScaleSentinels: // not planned again, or not for one pod
+		model.Rank, model.PauseWrites, model.ScaleSentinels: // not planned again, or not for one pod
 	}
 	return 0
 }
@@ -282,6 +282,6 @@ func (a *act) perform() {
 		a.moveSlots(step)
 	case model.CancelMoves:
 		a.cancelMoves(step)
-	case model.WatchPrimary, model.SetWatch, model.ResetWatch, model.Rank, model.ScaleSentinels: // a cluster has no Sentinels
+	case model.WatchPrimary, model.SetWatch, model.ResetWatch, model.Rank, model.PauseWrites, model.ScaleSentinels: // a cluster has no Sentinels
 	}
 }

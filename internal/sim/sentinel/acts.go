@@ -213,6 +213,16 @@ func (a *act) rank(step model.Rank) {
 	a.done("ranked")
 }
 
+func (a *act) pauseWrites(step model.PauseWrites) {
+	i := index(step.Node)
+	if !a.reachable(i) {
+		a.done("not done")
+		return
+	}
+	a.s.n[i].paused = true
+	a.done("holds back writes")
+}
+
 func (a *act) scaleSentinels(step model.ScaleSentinels) {
 	if int(a.s.sentinels) != step.From {
 		a.done("not done")

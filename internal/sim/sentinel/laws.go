@@ -26,6 +26,7 @@ func (r *run) checkPlan(s *State, p planned) {
 			r.Violate(0, "a hold says nothing")
 		}
 	}
+	r.checkFenced(s, p)
 	for k := range s.s {
 		if t := &s.s[k]; !t.stale || t.phase != running || t.up || !s.quiet() {
 			continue
@@ -33,6 +34,21 @@ func (r *run) checkPlan(s *State, p planned) {
 		if step := r.world.book.Step(p.step); step == nil || !restarts('s')(step) {
 			r.Violate(12, "%s does not run and is superseded, and the plan is to %s %v", sentinelNames[k], r.tell(p), p.holds)
 		}
+	}
+}
+
+// checkFenced: law 5, of a primary from which Sentinels that answer fail over no write is
+// taken once this is seen.
+func (r *run) checkFenced(s *State, p planned) {
+	if s.fo.kind == foNone || s.fo.from >= maxNodes || !s.answers(int(s.fo.by)) {
+		return
+	}
+	from := int(s.fo.from)
+	if !s.overthrown(from) || !s.heard(from) || s.n[from].paused {
+		return
+	}
+	if step, ok := r.world.book.Step(p.step).(model.PauseWrites); !ok || index(step.Node) != s.fo.from {
+		r.Violate(5, "%s fails over from %s, which takes writes, and the plan is to %s %v", sentinelNames[s.fo.by], podNames[from], r.tell(p), p.holds)
 	}
 }
 

@@ -203,6 +203,7 @@ func promoting() []Trial {
 		}), replaced},
 		{ungated("silent Sentinels cannot act", is[model.Promote], ended), mute},
 		{ungated("nobody waits for a failover before a promotion", is[model.Promote], idle), crash},
+		{without("a primary from which Sentinels fail over takes writes", is[model.PauseWrites]), users},
 		{ungated("two primaries are settled in a failover", is[model.Follow], func(snap *model.Snapshot) {
 			if twoPrimaries(snap) {
 				idle(snap)

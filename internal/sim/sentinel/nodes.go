@@ -239,7 +239,7 @@ func (s *State) serves(i int) bool {
 
 func (r *run) primaryMoves(s *State, i int) {
 	n := &s.n[i]
-	if n.fail == failNone && s.written < r.world.MaxWrites+1 && s.serves(i) {
+	if n.fail == failNone && !n.paused && s.written < r.world.MaxWrites+1 && s.serves(i) {
 		r.node(s, moveWrite, i, func(s *State, n *node) {
 			w := writes(1) << s.written
 			s.written++

@@ -47,7 +47,11 @@ func (s *State) seenPart() State {
 	v := *s
 	v.op, v.owed, v.written, v.faults, v.crashes, v.lead, v.theirs = operator{}, 0, 0, 0, 0, 0, false
 	if v.fo.kind != foNone {
+		coordinated := v.fo.kind == foCoordinated
 		v.fo = failover{kind: foOwn, by: v.fo.by}
+		if coordinated {
+			v.fo.kind = foCoordinated
+		}
 	}
 	v.rankEpochs()
 	for i := range v.n {
@@ -169,7 +173,7 @@ func mentions(step model.Step) uint8 {
 		return watcher(s.Sentinel)
 	case model.Rank:
 		return node(s.Node)
-	case model.Publish, model.Scale, model.Drain, model.ScaleSentinels, model.Meet, model.AddSlots, model.Release, model.Forget,
+	case model.Publish, model.Scale, model.Drain, model.PauseWrites, model.ScaleSentinels, model.Meet, model.AddSlots, model.Release, model.Forget,
 		model.MoveSlots, model.CancelMoves: // not planned again, or not for one pod, or a cluster's
 	}
 	return 0
@@ -207,6 +211,8 @@ func (a *act) perform() {
 		a.resetWatch(step)
 	case model.Rank:
 		a.rank(step)
+	case model.PauseWrites:
+		a.pauseWrites(step)
 	case model.ScaleSentinels:
 		a.scaleSentinels(step)
 	case model.Meet, model.AddSlots, model.Release, model.Forget, model.MoveSlots, model.CancelMoves: // a cluster's

@@ -69,6 +69,7 @@ type node struct {
 	target  uint8
 	zero    bool // its replica-priority is 0
 	late    bool // its replica-priority is the last one, if it is not 0
+	paused  bool // the operator has it hold back writes
 	vouched bool // the operator has let it be promoted, and it follows nobody
 
 	hist, hist2, off2 uint8
@@ -262,11 +263,21 @@ func (s *State) canonical() {
 	if s.fo.kind == foNone || !s.s[s.fo.by].up {
 		s.fo = failover{}
 	}
+	for i := range s.n {
+		s.n[i].paused = s.n[i].paused && s.overthrown(i)
+	}
 	if s.op.step == 0 {
 		s.op = operator{}
 	}
 	s.rankEpochs()
 	s.renameHistories()
+}
+
+// overthrown: Sentinels fail over from a primary that takes writes meanwhile, unless the
+// operator has it hold them back. That ends soon after their failover.
+func (s *State) overthrown(i int) bool {
+	n := &s.n[i]
+	return s.fo.kind != foNone && s.fo.kind != foCoordinated && s.fo.from == uint8(i) && n.up && n.primary && n.fail == failNone
 }
 
 func (s *State) tidySentinel(k int) {

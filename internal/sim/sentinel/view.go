@@ -146,6 +146,9 @@ func (w *World) viewServer(s *State, i int) model.Server {
 	if n.drain != drainNo && n.clients {
 		srv.Clients = 1
 	}
+	if n.paused {
+		srv.PausedFor = time.Hour
+	}
 	if n.primary {
 		srv.Role, srv.Acked = model.RolePrimary, map[string]int64{}
 		for j := range s.n {
@@ -220,6 +223,7 @@ func (s *State) viewWatch(k int) *model.Watch {
 	}
 	out := &model.Watch{Primary: s.named(int(t.watch)), Epoch: int64(t.epoch), Settings: settings, Down: t.down,
 		FailingOver: s.fo.kind != foNone && s.fo.by == uint8(k)}
+	out.Coordinated = out.FailingOver && s.fo.kind == foCoordinated
 	if t.watch < maxNodes && t.lost&(1<<t.watch) != 0 {
 		out.SilentFor = time.Hour
 	}
