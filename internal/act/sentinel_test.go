@@ -103,12 +103,13 @@ func TestSentinelsAreToldWhatTheStepSays(t *testing.T) {
 		model.ResetWatch{Sentinel: refs[0]},
 		model.Rank{Node: refs[0], Priority: 0}, // the fake is any server
 		model.Follow{Node: refs[0], Primary: announcing(t, "a-name.of-its-own")},
+		model.PauseWrites{Node: refs[0], For: 2 * time.Second},
 	} {
 		if _, err := w.Do(t.Context(), shard, w.planned(step)); err != nil {
 			t.Errorf("%s: %v", step, err)
 		}
 	}
-	want := []string{set2, "SENTINEL RESET mymaster", "CONFIG SET replica-priority 0", "REPLICAOF a-name.of-its-own 6379"}
+	want := []string{set2, "SENTINEL RESET mymaster", "CONFIG SET replica-priority 0", "REPLICAOF a-name.of-its-own 6379", "CLIENT PAUSE 2000 WRITE"}
 	if have := told(all[0]); !slices.Equal(have, want) {
 		t.Errorf("told %q\nwant %q", have, want)
 	}

@@ -247,6 +247,9 @@ func TestWhoIsDemotedIsLeftByItsClients(t *testing.T) {
 		if !sent(p.old, "REPLICAOF") || sent(p.old, "CLIENT KILL ID 7") != demotes {
 			t.Errorf("demoted: %t; sent %q", demotes, p.old.Got())
 		}
+		if sent(p.old, "CLIENT UNPAUSE") != demotes {
+			t.Errorf("demoted: %t; what held back writes still does, or did not have to: %q", demotes, p.old.Got())
+		}
 		if moved := slices.Contains(p.asked, "patch cart-primary"); moved != demotes {
 			t.Errorf("demoted: %t; the Service was moved: %t", demotes, moved)
 		}

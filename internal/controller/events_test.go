@@ -93,7 +93,7 @@ func TestStepsThatPeopleAskAboutAreTold(t *testing.T) {
 	for _, step := range []model.Step{model.Promote{}, model.Follow{}, model.Scale{}, model.Restart{}, model.Drain{Start: true},
 		model.Drain{}, model.Publish{}, model.Handover{}, model.Meet{}, model.AddSlots{}, model.Release{}, model.Forget{},
 		model.MoveSlots{Atomic: true}, model.MoveSlots{}, model.CancelMoves{},
-		model.WatchPrimary{}, model.SetWatch{}, model.ResetWatch{}, model.Rank{}, model.ScaleSentinels{}} {
+		model.WatchPrimary{}, model.SetWatch{}, model.ResetWatch{}, model.Rank{}, model.PauseWrites{}, model.ScaleSentinels{}} {
 		e.Done(cartNamed("cart"), "cart", step)
 	}
 	var reasons []string
