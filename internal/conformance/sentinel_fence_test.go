@@ -15,13 +15,17 @@ func TestAPrimaryFromWhichSentinelsFailOverLosesWritesUnlessItHoldsThemBack(t *t
 		for _, fenced := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s fenced %t", version, fenced), func(t *testing.T) {
 				t.Parallel()
-				w := FormWatch(t, specs(2, version), specs(3, version))
-				old, next := w.Data[0], w.Data[1]
+				w := FormWatch(t, specs(3, version), specs(3, version))
+				old := w.Data[0]
 				writers := StartWriters(t, 2, old)
-				writers.WaitFor(50)
-				next.WaitAcknowledged(old)
+				for _, s := range w.Data[1:] {
+					s.WaitAcknowledged(old)
+				}
 				must(t, w.Sentinels[0].Node().SentinelFailover(t.Context(), MonitorName))
-				writers.seeThrough(t, w, old, next, fenced)
+				next := w.seeThrough(t, old, fenced)
+				must(t, old.Node().ReplicaOf(t.Context(), next.Announced(), next.Port))
+				must(t, old.Node().Unpause(t.Context()))
+				writers.Stop()
 				if lost := writers.Lost(next); (lost == 0) != fenced {
 					t.Errorf("%d of %d acknowledged writes are lost", lost, writers.Acknowledged())
 				}
@@ -30,24 +34,28 @@ func TestAPrimaryFromWhichSentinelsFailOverLosesWritesUnlessItHoldsThemBack(t *t
 	}
 }
 
-// seeThrough waits until every Sentinel names the next one, and demotes the old one as
-// soon as that is so.
-func (w *Writers) seeThrough(t *testing.T, watch *Watch, old, next *Server, fenced bool) {
-	watch.eventually("all Sentinels name "+next.Addr(), func() string {
-		missing := ""
-		for _, s := range watch.Sentinels {
-			seen := watch.see(s)
-			if seen.Flags.FailoverInProgress && fenced {
-				must(t, old.Node().PauseWrites(t.Context(), 2*time.Second))
-			}
-			if seen.Flags.FailoverInProgress || watch.names(s) != next {
-				missing += s.Addr() + " does not "
-			}
+// seeThrough is who has taken over, once the Sentinels that do not fail over name it. The
+// one that does has its epoch by then, whether it has ended or not.
+func (w *Watch) seeThrough(t *testing.T, old *Server, fenced bool) (next *Server) {
+	w.eventually("two Sentinels name another primary", func() string {
+		first := w.see(w.Sentinels[0])
+		if first.Flags.FailoverInProgress && fenced {
+			must(t, old.Node().PauseWrites(t.Context(), 2*time.Second))
 		}
-		return missing
+		second, third := w.see(w.Sentinels[1]), w.see(w.Sentinels[2])
+		if second.Port == old.Port || third.Port != second.Port {
+			return "not yet"
+		}
+		next = w.at(second.Host, itoa(second.Port))
+		first = w.see(w.Sentinels[0])
+		if first.ConfigEpoch != second.ConfigEpoch {
+			t.Errorf("the Sentinel that fails over has epoch %d, those whom it has told have %d", first.ConfigEpoch, second.ConfigEpoch)
+		}
+		if ended := first.Port == next.Port; ended == first.Flags.FailoverInProgress {
+			t.Errorf("its failover has ended: %t, and it names %d", !first.Flags.FailoverInProgress, first.Port)
+		}
+		t.Logf("its failover has ended already: %t", !first.Flags.FailoverInProgress)
+		return ""
 	})
-	must(t, old.Node().ReplicaOf(t.Context(), next.Announced(), next.Port))
-	must(t, old.Node().Unpause(t.Context()))
-	w.Stop()
-	old.WaitSynced(next)
+	return next
 }

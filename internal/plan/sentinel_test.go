@@ -233,6 +233,17 @@ func TestNothingIsTouchedWhileSentinelsAreNotOfOneMind(t *testing.T) {
 	})
 }
 
+// toldOf has two Sentinels name a node with an epoch, while the one between them fails over
+// from v-0 with another epoch.
+func toldOf(address string, epoch, failing int64) func(*model.SentinelSet) {
+	return func(s *model.SentinelSet) {
+		for _, k := range []int{0, 2} {
+			s.Nodes[k].Watch.Primary, s.Nodes[k].Watch.Epoch = address, epoch
+		}
+		s.Nodes[1].Watch.FailingOver, s.Nodes[1].Watch.Epoch = true, failing
+	}
+}
+
 func TestAPrimaryFromWhichSentinelsFailOverTakesNoWrites(t *testing.T) {
 	failing := func(s *model.SentinelSet) { s.Nodes[1].Watch.FailingOver = true }
 	paused := func(d time.Duration) func(*model.Shard) {
@@ -246,6 +257,12 @@ func TestAPrimaryFromWhichSentinelsFailOverTakesNoWrites(t *testing.T) {
 		{name: "and when another one has been promoted", given: with(watched(healthy()), failing), change: func(s *model.Shard) {
 			s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, ""
 		}, step: pause, hold: model.SentinelFailover, of: "v-sentinel-1"},
+		{name: "until enough others have been told of that one: then it follows, while replicas are still told", given: with(watched(healthy()), toldOf(addr(1), 7, 7)),
+			change: func(s *model.Shard) { s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, "" },
+			step:   "let v-0 follow v-1 (a second primary; the Sentinels name v-1)", hold: model.TwoPrimaries},
+		{name: "not if they name whom somebody else has promoted: this one may be about to choose", given: with(watched(healthy()), toldOf(addr(1), 7, 6)),
+			change: func(s *model.Shard) { s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, "" },
+			step:   pause, hold: model.SentinelFailover, of: "v-sentinel-1"},
 		{name: "once", given: with(watched(healthy()), failing), change: paused(1100 * time.Millisecond), hold: model.SentinelFailover, of: "v-sentinel-1"},
 		{name: "again before it ends", given: with(watched(healthy()), failing), change: paused(900 * time.Millisecond), step: pause,
 			hold: model.SentinelFailover, of: "v-sentinel-1"},

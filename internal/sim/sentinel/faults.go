@@ -51,7 +51,12 @@ func (r *run) sentinelFaults(s *State, k int) {
 		return
 	}
 	if f.Reboot {
-		r.sentinel(s, moveReboot, k, func(_ *State, t *sentinel) { t.up, t.ranked, t.late = false, 0, 0 })
+		r.sentinel(s, moveReboot, k, func(s *State, t *sentinel) {
+			if to := s.announced(k); to != t.watch {
+				s.name(k, to, t.epoch) // it has written down whom it has promoted
+			}
+			t.up, t.ranked, t.late = false, 0, 0
+		})
 	}
 	if f.Lose && t.watch != nobody {
 		r.sentinel(s, moveLose, k, func(s *State, t *sentinel) {

@@ -43,11 +43,17 @@ func (r *run) checkFenced(s *State, p planned) {
 	if s.fo.kind == foNone || s.fo.from >= maxNodes || !s.answers(int(s.fo.by)) {
 		return
 	}
-	from := int(s.fo.from)
+	from, ok := int(s.fo.from), false
 	if !s.overthrown(from) || !s.heard(from) || s.n[from].paused {
 		return
 	}
-	if step, ok := r.world.book.Step(p.step).(model.PauseWrites); !ok || index(step.Node) != s.fo.from {
+	switch step := r.world.book.Step(p.step).(type) {
+	case model.PauseWrites:
+		ok = index(step.Node) == s.fo.from
+	case model.Follow:
+		ok = index(step.Node) == s.fo.from
+	}
+	if !ok {
 		r.Violate(5, "%s fails over from %s, which takes writes, and the plan is to %s %v", sentinelNames[s.fo.by], podNames[from], r.tell(p), p.holds)
 	}
 }

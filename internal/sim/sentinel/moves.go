@@ -30,6 +30,7 @@ const (
 	moveElected
 	moveNoReplica
 	moveChosen
+	movePromotedSeen
 	moveSwitch
 	moveFailoverEnds
 	moveRepoint
@@ -71,6 +72,7 @@ var moveText = map[MoveKind]string{
 	moveElected:       "%s is elected to fail over",
 	moveNoReplica:     "%s finds nobody to promote",
 	moveChosen:        "%s is chosen by the Sentinels",
+	movePromotedSeen:  "%s sees that whom it has promoted is primary",
 	moveSwitch:        "%s names whom it has promoted",
 	moveFailoverEnds:  "%s ends its failover",
 	moveRepoint:       "the Sentinels repoint %s",

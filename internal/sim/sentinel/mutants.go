@@ -209,6 +209,13 @@ func promoting() []Trial {
 				idle(snap)
 			}
 		}), users},
+		{ungated("one that fails over is taken for one that has told the others", is[model.Follow], func(snap *model.Snapshot) {
+			seen(snap, func(_ *model.SentinelNode, w *model.Watch) {
+				if w.FailingOver {
+					w.Primary = ""
+				}
+			})
+		}), users},
 		{ungated("two primaries are settled without those that are silent", is[model.Follow], func(snap *model.Snapshot) {
 			if twoPrimaries(snap) {
 				ended(snap)

@@ -98,7 +98,7 @@ type sentinel struct {
 // failover is one that a Sentinel runs.
 type failover struct {
 	kind uint8
-	part uint8 // 1: it is about to choose, 2: it has promoted to, or told the primary
+	part uint8 // 1: it is about to choose, 2: it has promoted to, or told the primary, 3: it has seen that to is primary
 	by   uint8
 	from uint8
 	to   uint8

@@ -22,6 +22,8 @@ func (r *run) sentinelMoves(s *State) {
 		r.choose(s)
 	case 2:
 		r.conclude(s)
+	case 3:
+		r.sentinel(s, moveSwitch, int(s.fo.by), func(s *State, _ *sentinel) { s.name(int(s.fo.by), s.fo.to, s.fo.epoch) })
 	}
 }
 
@@ -127,7 +129,16 @@ func (r *run) hear(s *State, k int) {
 	if best < 0 {
 		return
 	}
-	r.sentinel(s, moveHear, k, func(s *State, _ *sentinel) { s.name(k, s.s[best].watch, s.s[best].epoch) })
+	r.sentinel(s, moveHear, k, func(s *State, _ *sentinel) { s.name(k, s.announced(best), s.s[best].epoch) })
+}
+
+// announced is whom a Sentinel tells the others of: the one that it has promoted, long before
+// its own failover has ended.
+func (s *State) announced(k int) uint8 {
+	if s.fo.kind != foNone && s.fo.by == uint8(k) && s.fo.part == 3 {
+		return s.fo.to
+	}
+	return s.s[k].watch
 }
 
 // name makes a Sentinel name a primary. Whoever changes its mind forgets what it was
@@ -278,18 +289,15 @@ func (r *run) wins(s *State, i int) {
 	s.become(i)
 }
 
-// conclude: the Sentinel sees that the role has moved, and names the new primary; or
-// it gives up: at once where no FAILOVER runs, and after failover-timeout where the target
+// conclude: the Sentinel sees that the role has moved, and tells the others of the new
+// primary, then lets the replicas follow that one before it names it itself; or it gives up: at once where no FAILOVER runs, and after failover-timeout where the target
 // of one cannot be reached.
 func (r *run) conclude(s *State) {
 	k, to := int(s.fo.by), s.fo.to
 	p := &s.n[s.fo.from]
 	switch {
 	case s.sees(k, to) && s.n[to].primary:
-		r.sentinel(s, moveSwitch, k, func(s *State, _ *sentinel) {
-			s.name(k, to, s.fo.epoch)
-			s.fo = failover{}
-		})
+		r.sentinel(s, movePromotedSeen, k, func(s *State, t *sentinel) { s.fo.part, t.epoch = 3, s.fo.epoch })
 	case s.fo.kind == foCoordinated && s.sees(k, s.fo.from) && p.fail != failNone && s.midway():
 	default:
 		r.sentinel(s, moveFailoverEnds, k, func(s *State, _ *sentinel) { s.fo = failover{} })
@@ -345,7 +353,7 @@ func (s *State) epochOf(i uint8) uint8 {
 }
 
 func (s *State) repoints(k, i int) bool {
-	busy := s.fo.kind != foNone && (s.fo.by == uint8(k) || (s.fo.part == 2 && s.fo.to == uint8(i)))
+	busy := s.fo.kind != foNone && (s.fo.by == uint8(k) || (s.fo.part >= 2 && s.fo.to == uint8(i)))
 	if busy || !s.active(k) || !s.fine(k) || s.s[k].watch == uint8(i) || s.superseded(k) >= 0 {
 		return false
 	}
