@@ -142,7 +142,7 @@ func (s sentinel) settle(shard model.Shard, primaries []model.Node) model.Decisi
 	}
 	address, ok := s.named()
 	for _, n := range s.watching() {
-		if n.Watch.FailingOver && !(ok && s.told(n, address)) {
+		if n.Watch.FailingOver && (!ok || !s.told(n, address)) {
 			return model.Wait(hold(shard, model.SentinelFailover, n.Name, "it fails over, and may be about to name another primary"))
 		}
 	}

@@ -43,17 +43,15 @@ func (r *run) checkFenced(s *State, p planned) {
 	if s.fo.kind == foNone || s.fo.from >= maxNodes || !s.answers(int(s.fo.by)) {
 		return
 	}
-	from, ok := int(s.fo.from), false
+	from := int(s.fo.from)
 	if !s.overthrown(from) || !s.heard(from) || s.n[from].paused {
 		return
 	}
-	switch step := r.world.book.Step(p.step).(type) {
-	case model.PauseWrites:
-		ok = index(step.Node) == s.fo.from
-	case model.Follow:
-		ok = index(step.Node) == s.fo.from
-	}
-	if !ok {
+	step := r.world.book.Step(p.step)
+	pause, pauses := step.(model.PauseWrites)
+	follow, follows := step.(model.Follow)
+	fenced := pauses && index(pause.Node) == s.fo.from || follows && index(follow.Node) == s.fo.from
+	if !fenced {
 		r.Violate(5, "%s fails over from %s, which takes writes, and the plan is to %s %v", sentinelNames[s.fo.by], podNames[from], r.tell(p), p.holds)
 	}
 }
