@@ -106,9 +106,6 @@ type SentinelStatus struct {
 	// host is the Kubernetes node that the pod runs on.
 	// +optional
 	Host string `json:"host,omitempty"`
-	// zone of the host (topology.kubernetes.io/zone).
-	// +optional
-	Zone string `json:"zone,omitempty"`
 	// version that the Sentinel says it runs.
 	// +optional
 	Version string `json:"version,omitempty"`

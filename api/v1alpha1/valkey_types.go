@@ -104,8 +104,8 @@ type ValkeySpec struct {
 	// +kubebuilder:validation:Pattern=`^[^\s]+$`
 	Image string `json:"image,omitempty"`
 
-	// imagePullPolicy of the servers' image. Kubernetes decides when it is not
-	// set.
+	// imagePullPolicy of the images of servers and Sentinels. Kubernetes decides
+	// when it is not set.
 	// +optional
 	// +kubebuilder:validation:Enum=Always;IfNotPresent;Never
 	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy,omitempty"`
@@ -177,18 +177,18 @@ type ValkeySpec struct {
 	// +optional
 	Sentinel Sentinel `json:"sentinel,omitzero"`
 
-	// podDisruptionBudget protects the primary and the replicas from evictions: a
-	// drained host keeps its primaries until their roles have moved.
+	// podDisruptionBudget protects the primary, the replicas and the Sentinels from
+	// evictions: a drained host keeps its primaries until their roles have moved.
 	// +optional
 	// +kubebuilder:default:={}
 	PodDisruptionBudget PodDisruptionBudget `json:"podDisruptionBudget,omitzero"`
 
-	// scheduling is where the servers may run. By default they spread over
+	// scheduling is where servers and Sentinels may run. By default they spread over
 	// hosts and zones as far as possible.
 	// +optional
 	Scheduling Scheduling `json:"scheduling,omitzero"`
 
-	// podTemplate is what is added to the servers' pods.
+	// podTemplate is what is added to the pods of servers and Sentinels.
 	// +optional
 	PodTemplate PodTemplate `json:"podTemplate,omitzero"`
 

@@ -180,12 +180,10 @@ func (a *Actor) follow(ctx context.Context, s model.Follow) error {
 	if err := node.ReplicaOf(ctx, host, port); err != nil || !s.Demotes {
 		return err
 	}
-	if err := node.Unpause(ctx); err != nil { // it may have been told to hold back writes until now
-		return err
-	}
 	// Clients that are sent away come back by the Service, so it leads to the other one first:
-	// where Sentinels have failed over from a primary that lived on, it did not yet.
-	unmoved := a.reroutePrimary(ctx, s.Primary)
+	// where Sentinels have failed over from a primary that lived on, it did not yet, and the old
+	// one may hold back writes.
+	unmoved := errors.Join(a.reroutePrimary(ctx, s.Primary), node.Unpause(ctx))
 	if err := sendOn(ctx, s, node); err != nil {
 		return errors.Join(err, unmoved)
 	}

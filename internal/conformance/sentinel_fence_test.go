@@ -1,9 +1,13 @@
 package conformance
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/valkeeper/valkeeper/internal/valkey"
 )
 
 // Sentinels tell an old primary that lives on of their failover last of all. What it
@@ -54,8 +58,19 @@ func (w *Watch) seeThrough(t *testing.T, old *Server, fenced bool) (next *Server
 		if ended := first.Port == next.Port; ended == first.Flags.FailoverInProgress {
 			t.Errorf("its failover has ended: %t, and it names %d", !first.Flags.FailoverInProgress, first.Port)
 		}
+		if first.Flags.FailoverInProgress && !w.chosen(w.Sentinels[0], next) {
+			t.Error("it does not say whom it has chosen")
+		}
 		t.Logf("its failover has ended already: %t", !first.Flags.FailoverInProgress)
 		return ""
 	})
 	return next
+}
+
+// chosen says that a Sentinel which fails over says that it has chosen a replica.
+func (w *Watch) chosen(sentinel, replica *Server) bool {
+	node := sentinel.Node()
+	defer node.Close()
+	replicas, err := node.SentinelReplicas(context.Background(), MonitorName)
+	return err == nil && slices.ContainsFunc(replicas, func(r valkey.SentinelReplica) bool { return r.Port == replica.Port && r.Flags.Promoted })
 }

@@ -94,7 +94,7 @@ func moving(c *model.ClusterServer) bool {
 
 // suspicious is how long a primary has not answered a Sentinel that asks it every second,
 // or has answered that it refuses writes: it may be found down soon.
-const suspicious = 2 * time.Second
+const suspicious = 1500 * time.Millisecond
 
 // sentinelsBusy says whether Sentinels are about to change by themselves: they fail
 // over, do not all name the primary, or come and go.

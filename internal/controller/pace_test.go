@@ -88,7 +88,7 @@ func TestSentinelsAreLookedAtOftenWhileTheyAreAboutToChange(t *testing.T) {
 		"one fails over":                          {func(_ *model.SentinelSet, n *model.SentinelNode) { n.Watch.FailingOver = true }, false, busyEvery},
 		"one finds it down":                       {func(_ *model.SentinelSet, n *model.SentinelNode) { n.Watch.Down = true }, false, busyEvery},
 		"one has not heard from it for long":      {func(_ *model.SentinelSet, n *model.SentinelNode) { n.Watch.SilentFor = 2500 * time.Millisecond }, false, busyEvery},
-		"one heard from it a second ago":          {func(_ *model.SentinelSet, n *model.SentinelNode) { n.Watch.SilentFor = 1500 * time.Millisecond }, false, idleEvery},
+		"one heard from it a second ago":          {func(_ *model.SentinelSet, n *model.SentinelNode) { n.Watch.SilentFor = 1200 * time.Millisecond }, false, idleEvery},
 		"one finds no quorum":                     {func(_ *model.SentinelSet, n *model.SentinelNode) { n.Watch.NoQuorum = "NOQUORUM" }, false, busyEvery},
 		"one names another":                       {func(_ *model.SentinelSet, n *model.SentinelNode) { n.Watch.Primary = "10.0.0.2:6379" }, false, busyEvery},
 		"one watches nobody":                      {func(_ *model.SentinelSet, n *model.SentinelNode) { n.Watch = nil }, false, busyEvery},

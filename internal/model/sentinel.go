@@ -93,6 +93,8 @@ type WatchedReplica struct {
 	// Address is that of a node of the shard, or what the Sentinel said.
 	Address string
 	Down    bool
+	// Chosen: it is promoted in the failover that is under way, or about to be.
+	Chosen bool
 	// Priority 0 means that it is never promoted.
 	Priority int
 }

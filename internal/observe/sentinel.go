@@ -224,7 +224,7 @@ func watch(ctx context.Context, conn *valkey.Node, name string, a aliases) (*mod
 	}
 	for _, r := range replicas {
 		w.Replicas = append(w.Replicas, model.WatchedReplica{Address: a.at(net.JoinHostPort(r.Host, strconv.Itoa(r.Port))),
-			Down: r.Flags.Down || r.Flags.Disconnected, Priority: r.Priority})
+			Down: r.Flags.Down || r.Flags.Disconnected, Chosen: r.Flags.Promoted, Priority: r.Priority})
 	}
 	for _, p := range peers {
 		w.Others = append(w.Others, model.WatchedSentinel{ID: p.ID, Down: p.Flags.Down || p.Flags.Disconnected, SilentFor: p.AnswerAge})

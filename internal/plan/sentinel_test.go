@@ -233,53 +233,6 @@ func TestNothingIsTouchedWhileSentinelsAreNotOfOneMind(t *testing.T) {
 	})
 }
 
-// toldOf has two Sentinels name a node with an epoch, while the one between them fails over
-// from v-0 with another epoch.
-func toldOf(address string, epoch, failing int64) func(*model.SentinelSet) {
-	return func(s *model.SentinelSet) {
-		for _, k := range []int{0, 2} {
-			s.Nodes[k].Watch.Primary, s.Nodes[k].Watch.Epoch = address, epoch
-		}
-		s.Nodes[1].Watch.FailingOver, s.Nodes[1].Watch.Epoch = true, failing
-	}
-}
-
-func TestAPrimaryFromWhichSentinelsFailOverTakesNoWrites(t *testing.T) {
-	failing := func(s *model.SentinelSet) { s.Nodes[1].Watch.FailingOver = true }
-	paused := func(d time.Duration) func(*model.Shard) {
-		return func(s *model.Shard) { s.Nodes[0].Server.PausedFor = d }
-	}
-	const pause = "hold back the writes of v-0 for 2s (v-sentinel-1 fails over from it)"
-	run(t, []incident{
-		{name: "it is told to hold them back", given: with(watched(healthy()), failing), step: pause, hold: model.SentinelFailover, of: "v-sentinel-1"},
-		{name: "also when its disk is full, and it would take them again at any time", given: with(watched(healthy()), failing),
-			change: func(s *model.Shard) { s.Nodes[0].Server.RefusesWrites = true }, step: pause, hold: model.SentinelFailover, of: "v-sentinel-1"},
-		{name: "and when another one has been promoted", given: with(watched(healthy()), failing), change: func(s *model.Shard) {
-			s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, ""
-		}, step: pause, hold: model.SentinelFailover, of: "v-sentinel-1"},
-		{name: "until enough others have been told of that one: then it follows, while replicas are still told", given: with(watched(healthy()), toldOf(addr(1), 7, 7)),
-			change: func(s *model.Shard) { s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, "" },
-			step:   "let v-0 follow v-1 (a second primary; the Sentinels name v-1)", hold: model.TwoPrimaries},
-		{name: "not if they name whom somebody else has promoted: this one may be about to choose", given: with(watched(healthy()), toldOf(addr(1), 7, 6)),
-			change: func(s *model.Shard) { s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, "" },
-			step:   pause, hold: model.SentinelFailover, of: "v-sentinel-1"},
-		{name: "once", given: with(watched(healthy()), failing), change: paused(1100 * time.Millisecond), hold: model.SentinelFailover, of: "v-sentinel-1"},
-		{name: "again before it ends", given: with(watched(healthy()), failing), change: paused(900 * time.Millisecond), step: pause,
-			hold: model.SentinelFailover, of: "v-sentinel-1"},
-		{name: "not when the Sentinel sees to it", given: with(watched(healthy()), func(s *model.SentinelSet) {
-			failing(s)
-			s.Nodes[1].Watch.Coordinated = true
-		})},
-		{name: "nor when it hands over by itself", given: with(watched(healthy()), failing),
-			change: func(s *model.Shard) { s.Nodes[0].Server.FailingOver = true }, hold: model.HandoverInProgress, of: "v-0"},
-		{name: "nor is the one that has taken over", given: with(watched(took(watched(healthy()))), failing), change: func(s *model.Shard) {
-			s.Nodes[0].Server.Role = model.RoleReplica
-			s.Traffic.Primary, s.Traffic.Replicas = addr(1), []string{addr(0), addr(2)}
-			s.Nodes[0].RoleLabel, s.Nodes[1].RoleLabel = model.RoleReplica, model.RolePrimary
-		}},
-	})
-}
-
 // A pod that was deleted by force may leave its process behind for a moment. Whoever is
 // promoted meanwhile lacks what that one acknowledges.
 func TestNobodyIsPromotedWhileAPrimaryWhosePodIsGoneIsHeard(t *testing.T) {
@@ -385,6 +338,18 @@ func TestTheQuorumPromotes(t *testing.T) {
 		{name: "neither while one is silent, and may be failing over", given: with(watched(healthy()), func(s *model.SentinelSet) { silentSentinel(&s.Nodes[1]) }),
 			change: func(s *model.Shard) { s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, "" },
 			hold:   model.TwoPrimaries},
+		{name: "but if the one that the others name has continued the history of the other, that one is the older", given: with(watched(healthy()), func(s *model.SentinelSet) {
+			each(func(n *model.SentinelNode) { n.Watch.Primary = addr(1) })(s)
+			silentSentinel(&s.Nodes[2])
+		}), change: func(s *model.Shard) {
+			s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, ""
+			s.Nodes[1].Server.ReplID, s.Nodes[1].Server.ReplID2 = "h2", s.Nodes[0].Server.ReplID
+		}, step: "let v-0 follow v-1 (a second primary; the Sentinels name v-1)", hold: model.TwoPrimaries},
+		{name: "and not if it is the other way round: the silent one may have promoted it", given: with(watched(healthy()), func(s *model.SentinelSet) { silentSentinel(&s.Nodes[2]) }),
+			change: func(s *model.Shard) {
+				s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, ""
+				s.Nodes[1].Server.ReplID, s.Nodes[1].Server.ReplID2 = "h2", s.Nodes[0].Server.ReplID
+			}, hold: model.TwoPrimaries},
 		{name: "nor while none of them answers, wherever the Service leads", given: with(watched(healthy()), each(silentSentinel)),
 			change: func(s *model.Shard) { s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, "" },
 			hold:   model.TwoPrimaries},

@@ -17,8 +17,8 @@ import (
 // step with the primary's.
 //
 // The files: sentinel_watch.go (whom the Sentinels name, and what they forget),
-// sentinel_last.go (whether that is whom the operator remembers), sentinel_fence.go (the
-// primary from which they fail over),
+// sentinel_last.go (whether that is whom the operator remembers), sentinel_settle.go (two primaries),
+// sentinel_fence.go (the primary from which they fail over),
 // sentinel_rank.go (whom they may promote), sentinel_unheard.go (whom they cannot),
 // sentinel_gates.go (what stands against touching a node), sentinel_roll.go (the Sentinels'
 // own pods).
@@ -117,65 +117,6 @@ func (s sentinel) maybePrimary(address string) bool {
 // is to leave.
 func (s sentinel) keeps(shard model.Shard, n model.Node) bool {
 	return n.Ordinal < shard.Wished(s.policy)
-}
-
-// Settle leaves it to the Sentinels which of several primaries stays, and trusts a
-// single one only if they do.
-func (s sentinel) Settle(shard model.Shard) model.Decision {
-	d := s.settle(shard, shard.Primaries())
-	if d.Step == nil {
-		if fence := s.fence(shard); fence.Made() {
-			return fence
-		}
-	}
-	return d
-}
-
-func (s sentinel) settle(shard model.Shard, primaries []model.Node) model.Decision {
-	switch {
-	case len(primaries) == 0, len(primaries) == 1 && s.Recognised(primaries[0]):
-		return model.Decision{}
-	case len(primaries) == 1:
-		return model.Wait(s.disagreement(shard, primaries[0]))
-	case len(s.watching()) == 0 && s.silent() == 0:
-		return model.Decision{} // nobody knows of a primary
-	}
-	address, ok := s.named()
-	for _, n := range s.watching() {
-		if n.Watch.FailingOver && (!ok || !s.told(n, address)) {
-			return model.Wait(hold(shard, model.SentinelFailover, n.Name, "it fails over, and may be about to name another primary"))
-		}
-	}
-	two := hold(shard, model.TwoPrimaries, "", "several nodes say that they are primary: "+names(primaries))
-	if s.silent() > 0 {
-		two.Detail += "; not every Sentinel answers, and one that does not may be failing over"
-		return model.Wait(two)
-	}
-	for _, keep := range primaries {
-		if ok && keep.Address == address && shard.Stays(keep) {
-			return model.Decision{Holds: []model.Hold{two}, Step: model.Follow{Node: other(primaries, keep).Ref, Primary: keep.Ref, Demotes: true,
-				Why: "a second primary; the Sentinels name " + keep.Name}}
-		}
-	}
-	two.Detail += "; the Sentinels are to agree on one of them"
-	return model.Wait(two)
-}
-
-// told says that a Sentinel which fails over has told the others of the one whom they name:
-// its epoch is theirs from the moment in which that one was seen to be primary. It goes on
-// until all replicas follow, and names the old one as long (valkey 9.1 src/sentinel.c
-// sentinelRefreshInstanceInfo).
-func (s sentinel) told(n model.SentinelNode, address string) bool {
-	return n.Watch.Primary != address && n.Watch.Epoch == s.epochOf(address)
-}
-
-func other(nodes []model.Node, than model.Node) model.Node {
-	for _, n := range nodes {
-		if n.Name != than.Name {
-			return n
-		}
-	}
-	return model.Node{}
 }
 
 func names(nodes []model.Node) string {

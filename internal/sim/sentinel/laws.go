@@ -38,7 +38,8 @@ func (r *run) checkPlan(s *State, p planned) {
 }
 
 // checkFenced: law 5, of a primary from which Sentinels that answer fail over no write is
-// taken once this is seen.
+// taken once this is seen, unless they have nobody to promote, or whom they have promoted
+// has ended.
 func (r *run) checkFenced(s *State, p planned) {
 	if s.fo.kind == foNone || s.fo.from >= maxNodes || !s.answers(int(s.fo.by)) {
 		return
@@ -47,11 +48,10 @@ func (r *run) checkFenced(s *State, p planned) {
 	if !s.overthrown(from) || !s.heard(from) || s.n[from].paused {
 		return
 	}
-	step := r.world.book.Step(p.step)
-	pause, pauses := step.(model.PauseWrites)
-	follow, follows := step.(model.Follow)
-	fenced := pauses && index(pause.Node) == s.fo.from || follows && index(follow.Node) == s.fo.from
-	if !fenced {
+	if s.fo.part == 1 && s.eligible(int(s.fo.by)) == 0 || s.fo.part > 1 && !s.n[s.fo.to].primary {
+		return
+	}
+	if step, pauses := r.world.book.Step(p.step).(model.PauseWrites); !pauses || index(step.Node) != s.fo.from {
 		r.Violate(5, "%s fails over from %s, which takes writes, and the plan is to %s %v", sentinelNames[s.fo.by], podNames[from], r.tell(p), p.holds)
 	}
 }

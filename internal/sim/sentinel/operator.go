@@ -47,11 +47,14 @@ func (s *State) seenPart() State {
 	v := *s
 	v.op, v.owed, v.written, v.faults, v.crashes, v.lead, v.theirs = operator{}, 0, 0, 0, 0, 0, false
 	if v.fo.kind != foNone {
-		coordinated := v.fo.kind == foCoordinated
-		v.fo = failover{kind: foOwn, by: v.fo.by}
-		if coordinated {
-			v.fo.kind = foCoordinated
+		seen := failover{kind: foOwn, by: v.fo.by}
+		if v.fo.kind == foCoordinated {
+			seen.kind = foCoordinated
 		}
+		if v.fo.part > 1 {
+			seen.part, seen.to = 2, v.fo.to
+		}
+		v.fo = seen
 	}
 	v.rankEpochs()
 	for i := range v.n {

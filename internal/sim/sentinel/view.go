@@ -234,7 +234,7 @@ func (s *State) viewWatch(k int) *model.Watch {
 		if t.knows&(1<<i) == 0 || t.watch == uint8(i) {
 			continue
 		}
-		r := model.WatchedReplica{Address: s.named(i), Down: !s.sees(k, uint8(i))}
+		r := model.WatchedReplica{Address: s.named(i), Down: !s.sees(k, uint8(i)), Chosen: out.FailingOver && s.fo.part > 1 && s.fo.to == uint8(i)}
 		switch {
 		case t.late&(1<<i) != 0:
 			r.Priority = model.LastPriority
