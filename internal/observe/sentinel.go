@@ -146,13 +146,11 @@ func (o Observer) askSentinels(ctx context.Context, r round, name string, set *m
 			continue
 		}
 		wg.Go(func() {
-			ctx := ctx
-			if n.Dead || n.Phase == model.PodTerminating {
-				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeout(ctx, partingTimeout)
-				defer cancel()
-			}
-			o.askSentinel(ctx, r, name, n)
+			asked, patient := o.Silence.ask(n.UID)
+			ctx, cancel := context.WithTimeout(ctx, patience(n.Dead, n.Phase, patient))
+			defer cancel()
+			heard := o.askSentinel(ctx, r, name, n)
+			o.Silence.note(r.instance, n.UID, heard, asked)
 		})
 	}
 	wg.Wait()
@@ -163,7 +161,8 @@ func (o Observer) askSentinels(ctx context.Context, r round, name string, set *m
 	}
 }
 
-func (o Observer) askSentinel(ctx context.Context, r round, name string, n *model.SentinelNode) {
+// askSentinel fills in what a Sentinel says, and says whether anything was heard of it.
+func (o Observer) askSentinel(ctx context.Context, r round, name string, n *model.SentinelNode) (heard bool) {
 	said, err := o.sentinel(ctx, r, name, *n)
 	switch {
 	case err == nil:
@@ -177,7 +176,9 @@ func (o Observer) askSentinel(ctx context.Context, r round, name string, n *mode
 		n.Dead, n.Trouble = false, "it answers the operator with an error: "+err.Error()
 	default:
 		o.Servers.Drop(n.UID)
+		return false
 	}
+	return true
 }
 
 // sentinel is a node with all that it says.

@@ -49,7 +49,7 @@ func (o Observer) askAll(ctx context.Context, r round, nodes []*model.Node) {
 		}
 		wg.Go(func() {
 			asked, patient := o.Silence.ask(n.UID)
-			ctx, cancel := context.WithTimeout(ctx, patience(n, patient))
+			ctx, cancel := context.WithTimeout(ctx, patience(n.Dead, n.Phase, patient))
 			defer cancel()
 			heard := o.ask(ctx, r, n)
 			n.SilentFor = o.Silence.note(r.instance, n.UID, heard, asked)
@@ -65,8 +65,8 @@ func (o Observer) askAll(ctx context.Context, r round, nodes []*model.Node) {
 }
 
 // patience is how long one server is waited for.
-func patience(n *model.Node, patient bool) time.Duration {
-	if n.Dead || n.Phase == model.PodTerminating || !patient {
+func patience(dead bool, phase model.PodPhase, patient bool) time.Duration {
+	if dead || phase == model.PodTerminating || !patient {
 		return partingTimeout
 	}
 	return askTimeout

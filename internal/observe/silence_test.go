@@ -67,6 +67,27 @@ func TestAServerKnownToBeSilentIsOnlyKnockedAtMostOfTheTime(t *testing.T) {
 	}
 }
 
+func TestASentinelKnownToBeSilentIsOnlyKnockedAtMostOfTheTime(t *testing.T) {
+	e, s := newEars(t), sentinelServer(t)
+	s.Silent()
+	look := func(later time.Duration) time.Duration {
+		e.at = e.at.Add(later)
+		set := model.SentinelSet{Nodes: []model.SentinelNode{{Phase: model.PodRunning, Ref: model.Ref{UID: "uid-s", Address: s.Addr()}}}}
+		began := time.Now()
+		e.askSentinels(t.Context(), round{instance: "default/cart", aliases: names}, "mymaster", &set)
+		return time.Since(began)
+	}
+	if took := look(0); took < commandPatience {
+		t.Errorf("the first time it was waited for only %s", took)
+	}
+	if took := look(time.Second); took >= commandPatience {
+		t.Errorf("in between it was waited for %s", took)
+	}
+	if took := look(patientEvery); took < commandPatience {
+		t.Errorf("now and then it is waited for as any other, and was only %s", took)
+	}
+}
+
 // commandPatience is well above partingTimeout, and below what a server in its usual
 // state of health is given to answer.
 const commandPatience = 600 * time.Millisecond
