@@ -99,6 +99,16 @@ type WatchedReplica struct {
 	Priority int
 }
 
+// Chosen is the address of the replica that is promoted in the failover that is under way,
+// or about to be.
+func (w Watch) Chosen() (address string, ok bool) {
+	i := slices.IndexFunc(w.Replicas, func(r WatchedReplica) bool { return r.Chosen })
+	if i < 0 {
+		return "", false
+	}
+	return w.Replicas[i].Address, true
+}
+
 // UsualPriority is the replica-priority of a node that Sentinels may promote,
 // Valkey's default.
 const UsualPriority = 100

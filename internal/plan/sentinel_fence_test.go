@@ -14,7 +14,11 @@ func toldOf(address string, epoch, failing int64) func(*model.SentinelSet) {
 		for _, k := range []int{0, 2} {
 			s.Nodes[k].Watch.Primary, s.Nodes[k].Watch.Epoch = address, epoch
 		}
-		s.Nodes[1].Watch.FailingOver, s.Nodes[1].Watch.Epoch = true, failing
+		w := s.Nodes[1].Watch
+		w.FailingOver, w.Epoch = true, failing
+		for i := range w.Replicas {
+			w.Replicas[i].Chosen = w.Replicas[i].Address == address
+		}
 	}
 }
 
@@ -23,7 +27,7 @@ func TestAPrimaryFromWhichSentinelsFailOverTakesNoWrites(t *testing.T) {
 	paused := func(d time.Duration) func(*model.Shard) {
 		return func(s *model.Shard) { s.Nodes[0].Server.PausedFor = d }
 	}
-	const pause = "hold back the writes of v-0 for 3s (v-sentinel-1 fails over from it)"
+	const pause = "hold back the writes of v-0 for 4s (v-sentinel-1 fails over from it)"
 	run(t, []incident{
 		{name: "it is told to hold them back", given: with(watched(healthy()), failing), step: pause, hold: model.SentinelFailover, of: "v-sentinel-1"},
 		{name: "also when its disk is full, and it would take them again at any time", given: with(watched(healthy()), failing),
@@ -34,19 +38,21 @@ func TestAPrimaryFromWhichSentinelsFailOverTakesNoWrites(t *testing.T) {
 		{name: "until enough others have been told of that one: then it follows, while replicas are still told", given: with(watched(healthy()), toldOf(addr(1), 7, 7)),
 			change: func(s *model.Shard) {
 				s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, ""
-				paused(time.Second)(s)
+				paused(2 * time.Second)(s)
 			},
 			step: "let v-0 follow v-1 (a second primary; the Sentinels name v-1)", hold: model.TwoPrimaries},
 		{name: "which takes a look in which it must not take writes again", given: with(watched(healthy()), toldOf(addr(1), 7, 7)),
 			change: func(s *model.Shard) {
 				s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, ""
-				paused(900 * time.Millisecond)(s)
+				paused(1900 * time.Millisecond)(s)
 			}, step: pause, hold: model.SentinelFailover, of: "v-sentinel-1"},
 		{name: "not if they name whom somebody else has promoted: this one may be about to choose", given: with(watched(healthy()), toldOf(addr(1), 7, 6)),
-			change: func(s *model.Shard) { s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, "" },
-			step:   pause, hold: model.SentinelFailover, of: "v-sentinel-1"},
-		{name: "once", given: with(watched(healthy()), failing), change: paused(2800 * time.Millisecond), hold: model.SentinelFailover, of: "v-sentinel-1"},
-		{name: "again before it ends", given: with(watched(healthy()), failing), change: paused(2600 * time.Millisecond), step: pause,
+			change: func(s *model.Shard) {
+				s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, ""
+				paused(time.Hour)(s)
+			}, hold: model.SentinelFailover, of: "v-sentinel-1"},
+		{name: "once", given: with(watched(healthy()), failing), change: paused(3800 * time.Millisecond), hold: model.SentinelFailover, of: "v-sentinel-1"},
+		{name: "again before it ends", given: with(watched(healthy()), failing), change: paused(3600 * time.Millisecond), step: pause,
 			hold: model.SentinelFailover, of: "v-sentinel-1"},
 		{name: "not from a Sentinel in TILT, which does nothing", given: with(watched(healthy()), func(s *model.SentinelSet) {
 			failing(s)
@@ -63,6 +69,10 @@ func TestAPrimaryFromWhichSentinelsFailOverTakesNoWrites(t *testing.T) {
 		}), step: pause, hold: model.SentinelFailover, of: "v-sentinel-1"},
 		{name: "nor once whom they have promoted has ended: they go on until that one is back", given: with(watched(healthy()), toldOf(addr(1), 7, 7)),
 			change: func(s *model.Shard) { absent(&s.Nodes[1]) }, step: "publish primary v-0, replicas [v-2]"},
+		{name: "also while too few others are left to name it", given: with(watched(healthy()), func(s *model.SentinelSet) {
+			toldOf(addr(1), 7, 7)(s)
+			gonePod(&s.Nodes[2])
+		}), change: func(s *model.Shard) { absent(&s.Nodes[1]) }, step: "publish primary v-0, replicas [v-2]"},
 		{name: "also if the first of two that fail over is about another one", given: with(watched(healthy()), func(s *model.SentinelSet) {
 			failing(s)
 			s.Nodes[0].Watch.FailingOver, s.Nodes[0].Watch.Primary = true, addr(1)

@@ -345,6 +345,16 @@ func TestTheQuorumPromotes(t *testing.T) {
 			s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, ""
 			s.Nodes[1].Server.ReplID, s.Nodes[1].Server.ReplID2 = "h2", s.Nodes[0].Server.ReplID
 		}, step: "let v-0 follow v-1 (a second primary; the Sentinels name v-1)", hold: model.TwoPrimaries},
+		{name: "that one follows, and not a third one of which this is not known", given: with(watched(healthy()), func(s *model.SentinelSet) {
+			each(func(n *model.SentinelNode) { n.Watch.Primary = addr(1) })(s)
+			silentSentinel(&s.Nodes[2])
+		}), change: func(s *model.Shard) {
+			for i := 1; i < 3; i++ {
+				s.Nodes[i].Server.Role, s.Nodes[i].Server.Follows = model.RolePrimary, ""
+			}
+			s.Nodes[0].Server.ReplID, s.Nodes[1].Server.ReplID, s.Nodes[1].Server.ReplID2 = "h3", "h2", "h1"
+			s.Nodes[2].Server.ReplID = "h1"
+		}, step: "let v-2 follow v-1 (a second primary; the Sentinels name v-1)", hold: model.TwoPrimaries},
 		{name: "and not if it is the other way round: the silent one may have promoted it", given: with(watched(healthy()), func(s *model.SentinelSet) { silentSentinel(&s.Nodes[2]) }),
 			change: func(s *model.Shard) {
 				s.Nodes[1].Server.Role, s.Nodes[1].Server.Follows = model.RolePrimary, ""

@@ -9,12 +9,13 @@ import (
 
 const (
 	// fenceFor is how long a fenced primary holds back writes unless it is told again. It
-	// bounds what a failover costs that comes to nothing, and outlasts two looks in each of
-	// which somebody does not answer.
-	fenceFor = 3 * time.Second
-	// fenceAgain is what may be left of it when it is told again, and fenceLeast what has
-	// to be left for anything else to be done first.
-	fenceAgain, fenceLeast = fenceFor - 300*time.Millisecond, time.Second
+	// bounds what a failover costs that comes to nothing. What is seen to be left of it is that
+	// of a look's beginning, and a look takes up to 1.5 s where somebody answers late: it
+	// outlasts two of those.
+	fenceFor = 4 * time.Second
+	// fenceAgain is what may be left of it when it is told again, and fenceLeast what has to be
+	// left for a step that is planned once more before it is performed.
+	fenceAgain, fenceLeast = fenceFor - 300*time.Millisecond, 2 * time.Second
 )
 
 // fence holds back the writes of primaries from which a Sentinel fails over although they
@@ -22,6 +23,10 @@ const (
 // that only they do not reach, and when somebody asks them to. From the moment in which
 // they have promoted another one, which they tell nobody of until it has said so, whatever
 // the old one acknowledges is lost.
+//
+// What Sentinels publish to each other through a server that holds back writes waits as
+// well, and their questions behind it: those that have not found it down do so after
+// down-after, if it lasts as long.
 func (s sentinel) fence(shard model.Shard) model.Decision {
 	var d model.Decision
 	for _, w := range s.watching() {
@@ -39,21 +44,21 @@ func (s sentinel) fence(shard model.Shard) model.Decision {
 }
 
 // overthrows says that a Sentinel may be about to promote another one beside a primary that
-// takes writes. One that it tells to hand over, or that hands over by itself, holds back
-// writes without us. In TILT it does nothing, without a replica that it could choose it
-// gives up at once, and when whom it has promoted has ended it goes on as long as that one
-// stays away: those would cost writes for nothing.
+// takes writes. It is not, and would have them held back for nothing,
+//   - when it tells the primary to hand over, or that does so by itself, without us,
+//   - in TILT, in which it does nothing,
+//   - when it sees no replica that it could choose: it gives up at once,
+//   - when whom it has promoted has ended: it goes on for as long as that one stays away
+//     (valkey 9.1 src/sentinel.c sentinelFailoverDetectEnd).
 func (s sentinel) overthrows(w model.SentinelNode, p model.Node) bool {
-	switch {
-	case !w.Watch.FailingOver, w.Watch.Coordinated, w.Tilt:
-		return false
-	case !p.Server.Answered, p.Server.Role != model.RolePrimary, p.Server.FailingOver:
-		return false
-	case !slices.ContainsFunc(w.Watch.Replicas, func(r model.WatchedReplica) bool { return r.Chosen || !r.Down && r.Priority > 0 }):
+	if !w.Watch.FailingOver || w.Watch.Coordinated || w.Tilt || p.Server.Role != model.RolePrimary || p.Server.FailingOver {
 		return false
 	}
-	address, ok := s.named()
-	return !ok || address == p.Address || s.maybePrimary(address)
+	if chosen, ok := w.Watch.Chosen(); ok {
+		n, ours := nodeAt(s.nodes, chosen)
+		return ours && n.Phase != model.PodAbsent && (!n.Dead || n.Server.Answered)
+	}
+	return slices.ContainsFunc(w.Watch.Replicas, func(r model.WatchedReplica) bool { return !r.Down && r.Priority > 0 })
 }
 
 // unfenced says that a step would demote a primary that takes writes until then, or soon

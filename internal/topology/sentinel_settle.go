@@ -1,6 +1,10 @@
 package topology
 
-import "github.com/valkeeper/valkeeper/internal/model"
+import (
+	"slices"
+
+	"github.com/valkeeper/valkeeper/internal/model"
+)
 
 // Settle leaves it to the Sentinels which of several primaries stays, and trusts a
 // single one only if they do. A primary from which one of them fails over holds back writes
@@ -26,8 +30,7 @@ func (s sentinel) settle(shard model.Shard, primaries []model.Node) model.Decisi
 }
 
 // keepNamed has the others follow the one whom enough Sentinels name, once none of them can
-// be about to name another one. One that does not answer us may have promoted whom the others
-// do not name: then that one continued the history of the one that they name, or neither did.
+// be about to name another one: first one from which a Sentinel fails over.
 func (s sentinel) keepNamed(shard model.Shard, primaries []model.Node) model.Decision {
 	address, ok := s.named()
 	for _, n := range s.watching() {
@@ -36,35 +39,41 @@ func (s sentinel) keepNamed(shard model.Shard, primaries []model.Node) model.Dec
 		}
 	}
 	two := hold(shard, model.TwoPrimaries, "", "several nodes say that they are primary: "+names(primaries))
-	for _, keep := range primaries {
-		if !ok || keep.Address != address || !shard.Stays(keep) {
-			continue
-		}
-		old := other(primaries, keep)
-		if s.silent() > 0 && old.Server.ReplID != keep.Server.ReplID2 {
-			two.Detail += "; not every Sentinel answers, and one that does not may have promoted the one that the others do not name"
-			return model.Wait(two)
-		}
-		return model.Decision{Holds: []model.Hold{two}, Step: model.Follow{Node: old.Ref, Primary: keep.Ref, Demotes: true,
-			Why: "a second primary; the Sentinels name " + keep.Name}}
+	keep, there := nodeAt(primaries, address)
+	if !ok || !there || !shard.Stays(keep) {
+		two.Detail += "; the Sentinels are to agree on one of them"
+		return model.Wait(two)
 	}
-	two.Detail += "; the Sentinels are to agree on one of them"
-	return model.Wait(two)
+	old, known := s.older(primaries, keep)
+	if !known {
+		two.Detail += "; not every Sentinel answers, and one that does not may have promoted the one that the others do not name"
+		return model.Wait(two)
+	}
+	return model.Decision{Holds: []model.Hold{two}, Step: model.Follow{Node: old.Ref, Primary: keep.Ref, Demotes: true,
+		Why: "a second primary; the Sentinels name " + keep.Name}}
 }
 
 // told says that a Sentinel which fails over has told the others of the one whom they name:
-// its epoch is theirs from the moment in which that one was seen to be primary. It goes on
-// until all replicas follow, and names the old one as long (valkey 9.1 src/sentinel.c
-// sentinelRefreshInstanceInfo).
+// it has chosen that one, and its epoch is theirs from the moment in which that one was seen
+// to be primary. It goes on until all replicas follow, and names the old one as long (valkey
+// 9.1 src/sentinel.c sentinelRefreshInstanceInfo).
 func (s sentinel) told(n model.SentinelNode, address string) bool {
-	return n.Watch.Primary != address && n.Watch.Epoch == s.epochOf(address)
+	chosen, ok := n.Watch.Chosen()
+	return ok && chosen == address && n.Watch.Epoch == s.epochOf(address)
 }
 
-func other(nodes []model.Node, than model.Node) model.Node {
-	for _, n := range nodes {
-		if n.Name != than.Name {
-			return n
+// older is a primary that was one before the one that the Sentinels name. One of them that
+// does not answer us may have promoted whom the others do not name. But a primary makes its
+// history's id when it is promoted (valkey 9.1 src/replication.c shiftReplicationId), so
+// whoever has continued that history has followed it, and was promoted after it.
+func (s sentinel) older(primaries []model.Node, keep model.Node) (old model.Node, known bool) {
+	for _, n := range primaries {
+		if n.Name == keep.Name || s.silent() > 0 && n.Server.ReplID != keep.Server.ReplID2 {
+			continue
+		}
+		if left := slices.ContainsFunc(s.watching(), func(w model.SentinelNode) bool { return w.Watch.FailingOver && w.Named(n.Address) }); left || !known {
+			old, known = n, true
 		}
 	}
-	return model.Node{}
+	return old, known
 }

@@ -212,7 +212,7 @@ func promoting() []Trial {
 		{ungated("one that fails over is taken for one that has told the others", is[model.Follow], func(snap *model.Snapshot) {
 			seen(snap, func(_ *model.SentinelNode, w *model.Watch) {
 				if w.FailingOver {
-					w.Primary = ""
+					w.Replicas = []model.WatchedReplica{{Address: w.Primary, Chosen: true}}
 				}
 			})
 		}), users},

@@ -274,7 +274,7 @@ func (s *State) canonical() {
 }
 
 // overthrown: Sentinels fail over from a primary that takes writes meanwhile, unless the
-// operator has it hold them back. That ends soon after their failover.
+// operator has it hold them back: here, as long as their failover goes on.
 func (s *State) overthrown(i int) bool {
 	n := &s.n[i]
 	return s.fo.kind != foNone && s.fo.kind != foCoordinated && s.fo.from == uint8(i) && n.up && n.primary && n.fail == failNone

@@ -290,14 +290,17 @@ func (r *run) wins(s *State, i int) {
 }
 
 // conclude: the Sentinel sees that the role has moved, and tells the others of the new
-// primary, then lets the replicas follow that one before it names it itself; or it gives up: at once where no FAILOVER runs, and after failover-timeout where the target
-// of one cannot be reached.
+// primary, then lets the replicas follow that one before it names it itself; or it gives
+// up: at once where no FAILOVER runs, and after failover-timeout where the target of one
+// cannot be reached.
 func (r *run) conclude(s *State) {
 	k, to := int(s.fo.by), s.fo.to
 	p := &s.n[s.fo.from]
 	switch {
 	case s.sees(k, to) && s.n[to].primary:
-		r.sentinel(s, movePromotedSeen, k, func(s *State, t *sentinel) { s.fo.part, t.epoch = 3, s.fo.epoch })
+		r.sentinel(s, movePromotedSeen, k, func(s *State, t *sentinel) {
+			s.fo.part, t.epoch = 3, s.fo.epoch
+		})
 	case s.fo.kind == foCoordinated && s.sees(k, s.fo.from) && p.fail != failNone && s.midway():
 	default:
 		r.sentinel(s, moveFailoverEnds, k, func(s *State, _ *sentinel) { s.fo = failover{} })
