@@ -109,6 +109,7 @@ func run() error {
 		Observer: observe.Observer{Reader: mgr.GetClient(), Servers: pool, Calm: calm, Zones: observe.NewZones(mgr.GetAPIReader()),
 			LostHosts:   observe.NewLostHosts(mgr.GetAPIReader()),
 			Silence:     observe.NewSilence(),
+			TornLogs:    observe.NewTornLogs(),
 			Absences:    observe.NewAbsences(mgr.GetAPIReader()),
 			Evacuations: hosts.Evacuations,
 			Now:         time.Now},

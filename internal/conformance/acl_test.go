@@ -49,6 +49,7 @@ func everyMethodWorks(t *testing.T, set []*Server) {
 	if state.Role != valkey.RoleReplica || state.PrimaryHost != set[0].Host || state.PrimaryPort != set[0].Port || state.Link != "connected" {
 		t.Errorf("role %+v", state)
 	}
+	check("RewriteLog", primary.RewriteLog(ctx))
 	check("PauseWrites", primary.PauseWrites(ctx, time.Second))
 	if info, _ = primary.Info(ctx); info.PausedActions != "write" || info.PausedReason != "client_pause" || info.PausedFor <= 0 {
 		t.Errorf("paused %q %q for %v", info.PausedActions, info.PausedReason, info.PausedFor)

@@ -104,6 +104,7 @@ func (r *Reconciler) reconcile(ctx context.Context, v *v1alpha1.Valkey) (ctrl.Re
 		return ctrl.Result{}, err
 	}
 	r.wake(ctx, v, snap)
+	r.mendLogs(ctx, declared.Creds, snap)
 	if len(next.Steps) == 0 && len(next.Holds) == 0 && failure == nil {
 		if err := r.Objects.Tidy(ctx, v); err != nil {
 			log.FromContext(ctx).Error(err, "what no pod needs any more could not be removed")
@@ -224,6 +225,7 @@ func (r *Reconciler) replan(ctx context.Context, v *v1alpha1.Valkey, declared De
 func (r *Reconciler) forget(instance string) {
 	r.Servers.Keep(instance, nil)
 	r.Observer.Silence.Keep(instance, nil)
+	r.Observer.TornLogs.Keep(instance, nil)
 	r.Observer.Absences.Forget(instance)
 	r.Sentries.Dismiss(instance)
 	r.Objects.Forget(instance)

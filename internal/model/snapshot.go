@@ -315,6 +315,11 @@ type Server struct {
 	// writes its first one, after a full synchronisation, it refuses to shut
 	// down, and would be killed at the end of its grace period.
 	Rewriting bool
+	// LogTorn: a write to its append-only file has failed in between, and the server would not
+	// read that file when it starts. It counts as Rewriting until it has been written anew.
+	LogTorn bool
+	// Rewrites counts the files that it has begun to write since its process started.
+	Rewrites int64
 
 	// Unsaved is what the server failed to write to its volume the last time it tried.
 	Unsaved Unsaved

@@ -40,6 +40,8 @@ type Observer struct {
 	LostHosts *LostHosts
 	// Silence remembers since when servers have not answered.
 	Silence *Silence
+	// TornLogs remembers whose append-only file would not be read again.
+	TornLogs *TornLogs
 	// Absences remembers since when pods have been absent, and asks why.
 	Absences *Absences
 	// Evacuations tells which hosts are to be left by primaries, and which shut down.
@@ -124,6 +126,7 @@ func (o Observer) askEverybody(ctx context.Context, v *v1alpha1.Valkey, snap *mo
 	delete(uids, "")
 	o.Servers.Keep(r.instance, uids)
 	o.Silence.Keep(r.instance, uids)
+	o.TornLogs.Keep(r.instance, uids)
 }
 
 // Policy is the user's wish with every default filled in.

@@ -80,6 +80,7 @@ func (o Observer) ask(ctx context.Context, r round, n *model.Node) (heard bool) 
 	switch {
 	case err == nil:
 		r.snapshots.judge(&server)
+		o.TornLogs.Note(r.instance, n.UID, &server)
 		n.Server, n.Dead = server, false
 		return true
 	case errors.Is(err, valkey.ErrRefused):
@@ -136,6 +137,7 @@ func fromInfo(info valkey.Info) model.Server {
 		FailingOver: info.Failover != valkey.FailoverNone,
 		PausedFor:   info.PausedFor,
 		Rewriting:   info.AOFRewriteInProgress,
+		Rewrites:    info.AOFRewrites,
 		Unsaved:     unsaved(info),
 	}
 	switch info.Role {

@@ -194,6 +194,9 @@ func othersSynced(shard model.Shard, primary, victim model.Node, maxLag int64) m
 // restart drains the node, waits for its clients within the bound, and then
 // restarts its pod.
 func restart(rules topology.Rules, policy model.Policy, shard model.Shard, n model.Node, why string) model.Decision {
+	if n.Server.LogTorn {
+		return hold(shard, model.Persisting, n.Name, "a write to its append-only file has failed, and it could not read that file when it starts; it restarts once it has written it anew")
+	}
 	if n.Server.Rewriting {
 		return hold(shard, model.Persisting, n.Name, "it writes its append-only file and would refuse to shut down; it restarts afterwards")
 	}

@@ -11,7 +11,7 @@ var OperatorACL = []string{
 	"+info", "+role",
 	"+replicaof", "+failover", "+replconf",
 	"+client|list", "+client|kill", "+client|pause", "+client|unpause", "+client|setname",
-	"+config|get",
+	"+config|get", "+bgrewriteaof",
 }
 
 // ClusterOperatorACL is the same for a node of a cluster: FAILOVER and REPLICAOF
@@ -21,7 +21,7 @@ var ClusterOperatorACL = []string{
 	"resetkeys", "resetchannels", "-@all",
 	"+info", "+role", "+replconf",
 	"+client|list", "+client|kill", "+client|setname",
-	"+config|get",
+	"+config|get", "+bgrewriteaof",
 	"+cluster|nodes", "+cluster|info", "+cluster|myid",
 	"+cluster|meet", "+cluster|forget", "+cluster|replicate", "+cluster|failover",
 	"+cluster|addslotsrange", "+cluster|delslotsrange", "+cluster|set-config-epoch", "+cluster|bumpepoch",

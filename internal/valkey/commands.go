@@ -50,6 +50,12 @@ func (n *Node) Unpause(ctx context.Context) error {
 	return n.expectOK(ctx, "CLIENT", "UNPAUSE")
 }
 
+// RewriteLog has the append-only file written anew, in the background.
+func (n *Node) RewriteLog(ctx context.Context) error {
+	_, err := n.do(ctx, "BGREWRITEAOF")
+	return err
+}
+
 // ConfigGet returns the settings that match the pattern.
 func (n *Node) ConfigGet(ctx context.Context, pattern string) (map[string]string, error) {
 	result, err := n.read(ctx, "CONFIG", "GET", pattern)

@@ -54,6 +54,8 @@ type Info struct {
 	// AOFRewriteInProgress: while it is the first one (after every full sync), a
 	// server that is asked to end by SIGTERM refuses, and does not end later.
 	AOFRewriteInProgress bool
+	// AOFRewrites counts those that have begun since the process started.
+	AOFRewrites int64
 
 	Role Role
 	// Of a replica.
@@ -152,6 +154,7 @@ func ParseInfo(text string) (Info, error) {
 		AOFEnabled:           f.int("aof_enabled") != 0,
 		LastAOFWriteOK:       f.values["aof_last_write_status"] != "err",
 		LastAOFRewriteOK:     f.values["aof_last_bgrewrite_status"] != "err",
+		AOFRewrites:          f.int("aof_rewrites"),
 		AOFRewriteInProgress: f.int("aof_rewrite_in_progress") != 0 || f.int("aof_rewrite_scheduled") != 0,
 		Offset:               f.mustInt("master_repl_offset"),
 		ReplID:               f.must("master_replid"),
