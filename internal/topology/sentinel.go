@@ -17,11 +17,10 @@ import (
 // step with the primary's.
 //
 // The files: sentinel_watch.go (whom the Sentinels name, and what they forget),
-// sentinel_last.go (whether that is whom the operator remembers), sentinel_settle.go (two primaries),
-// sentinel_fence.go (the primary from which they fail over),
-// sentinel_rank.go (whom they may promote), sentinel_unheard.go (whom they cannot),
-// sentinel_gates.go (what stands against touching a node), sentinel_roll.go (the Sentinels'
-// own pods).
+// sentinel_last.go (whether that is whom the operator remembers), sentinel_settle.go (two
+// primaries), sentinel_fence.go (the primary from which they fail over), sentinel_rank.go
+// (whom they may promote), sentinel_unheard.go (whom they cannot), sentinel_gates.go (what
+// stands against touching a node), sentinel_roll.go (the Sentinels' own pods).
 type sentinel struct {
 	replication
 	set    model.SentinelSet
